@@ -1,0 +1,1 @@
+"""Open-loop load with a verdict: ``python -m loadtest run --help``."""

@@ -1,0 +1,9 @@
+"""Patches the standard library for gevent before anything else can import it, then runs."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from loadtest.cli import main  # noqa: E402 - must come after the patch
+
+main(prog_name="python -m loadtest")
