@@ -64,6 +64,7 @@ def run() -> int:
     """The commands' exit code; an expected failure is one sentence, not a stack trace."""
     try:
         main(standalone_mode=False)
+        return 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
