@@ -68,7 +68,7 @@ def create_app(settings: Settings, telemetry: Telemetry, lifecycle: Lifecycle) -
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     _note_route(app)
     install_error_handlers(app, instruments, settings.retry_after_seconds)
-    _secure(app, settings)
+    talisman = _secure(app, settings)
     limits = Limits(settings, cache, instruments)
 
     activity = Activity(cache)
@@ -82,7 +82,8 @@ def create_app(settings: Settings, telemetry: Telemetry, lifecycle: Lifecycle) -
         *CatalogRoutes(CatalogStore(database, cache, settings)).operations(),
         *OrderRoutes(orders, accounts, instruments).operations(),
     ]
-    probes = Health(lifecycle, database, cache).operations()
+    # Probes come over plain HTTP from inside, straight to the replica.
+    probes = Health(lifecycle, database, cache).operations(talisman(force_https=False))
     _serve(app, limits, settings, api, probes)
     return app
 
@@ -125,8 +126,8 @@ def _note_activity(app: Flask, activity: Activity) -> None:
         return response
 
 
-def _secure(app: Flask, settings: Settings) -> None:
-    Talisman(
+def _secure(app: Flask, settings: Settings) -> Talisman:
+    return Talisman(
         app,
         force_https=settings.force_https,
         force_https_permanent=True,

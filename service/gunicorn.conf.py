@@ -33,6 +33,7 @@ graceful_timeout = int(_settings.drain_seconds) + 25
 # The requests' own lines come from the telemetry middleware.
 accesslog = None
 errorlog = "-"
+control_socket_disable = True
 worker_tmp_dir = "/dev/shm"
 
 

@@ -55,14 +55,15 @@ class Health:
             "cache": self._check_cache,
         }
 
-    def operations(self) -> list[Operation]:
+    def operations(self, plain_http: Callable[..., Callable[..., Response]]) -> list[Operation]:
+        """The probes; ``plain_http`` exempts a handler from the redirect to HTTPS."""
         return [
             Operation(
                 "GET",
                 "/health",
                 "health",
                 "Whether the process answers.",
-                self.alive,
+                plain_http(lambda: self.alive()),
                 {200: ("Alive", Alive)},
                 tag="operations",
             ),
@@ -71,7 +72,7 @@ class Health:
                 "/health/ready",
                 "ready",
                 "Whether this replica can serve, and which part cannot.",
-                self.ready,
+                plain_http(lambda: self.ready()),
                 {200: ("Ready", Readiness), 503: ("Not ready", Readiness)},
                 parameters=(DEGRADED,),
                 tag="operations",
