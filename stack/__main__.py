@@ -1,4 +1,4 @@
-"""``python -m stack up|down|status|ctl``: the native stack's commands; ``make`` calls them."""
+"""``python -m stack``: the native stack's commands; ``make`` calls them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from stack.checks import CannotStart, wait_until
 from stack.configs import check_configs
+from stack.errors import StackError
 from stack.layout import Layout
-from stack.operate import READY_SECONDS, Stack
+from stack.operate import Stack
+from stack.readiness import prometheus_targets
+
+NOT_RUNNING = "The stack does not run; `make stack` starts it."
 
 
 @click.group(help=__doc__)
@@ -21,24 +24,18 @@ def main() -> None:
 
 
 def _stack() -> Stack:
-    try:
-        return Stack(Layout.from_environment(), click.echo)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
+    return Stack(Layout.from_environment(), click.echo)
 
 
 @main.command()
 def up() -> None:
-    """Start everything, and wait until it is ready."""
+    """Start everything that does not run, and wait until it is ready."""
     started = time.monotonic()
     stack = _stack()
-    try:
-        stack.up()
-    except CannotStart as error:
-        raise click.ClickException(str(error)) from None
-    _print_addresses(stack)
+    stack.up()
+    _print_addresses(stack.layout)
     megabytes = stack.memory_bytes() / 1024**2
-    click.echo(f"Ready after {time.monotonic() - started:.0f} s; memory {megabytes:.0f} MB.")
+    click.echo(f"Ready after {time.monotonic() - started:.0f} s, using {megabytes:.0f} MB.")
 
 
 @main.command()
@@ -51,63 +48,87 @@ def down() -> None:
 def status() -> None:
     """Say how every part is; exit code 0 only when all is well."""
     stack = _stack()
-    problems = stack.problems()
-    if stack.supervisor.pid() is not None:
-        states = stack.supervisor.states()
-        for program in stack.programs:
-            click.echo(f"{program.name:28}{states[program.name]['description']}")
-    for problem in problems:
-        click.echo(problem)
-    if problems:
-        sys.exit(1)
-    click.echo(f"All is well: {len(stack.programs)} programs, every Prometheus target is up.")
+    if stack.supervisor_pid() is None:
+        raise StackError(NOT_RUNNING)
+    well = _show_programs(stack) & _show_targets(stack.layout)
+    click.echo("All is well." if well else "Not all is well.")
+    sys.exit(0 if well else 1)
 
 
-@main.command()
-@click.argument("action", type=click.Choice(["start", "stop", "restart"]))
-@click.argument("name")
-def ctl(action: str, name: str) -> None:
-    """Start, stop or restart one program, as a runbook asks."""
+def _show_programs(stack: Stack) -> bool:
+    states, all_well = stack.supervisor.states(), True
+    for program in stack.programs:
+        well = stack.is_well(program)
+        all_well &= well
+        told = states.get(program.name, {}).get("description", "not known to supervisord")
+        click.echo(f"{program.name:28}{'ready' if well else 'NOT READY':11}{told}")
+    return all_well
+
+
+def _show_targets(layout: Layout) -> bool:
+    targets = prometheus_targets(layout)
+    click.echo("\nPrometheus targets" if targets else "\nPrometheus tells of no target.")
+    for each in targets:
+        state = f"DOWN: {each.problem}" if each.problem else "up"
+        click.echo(f"{each.job:14}{each.instance:20}{state}")
+    return bool(targets) and not any(each.problem for each in targets)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+def ctl(words: tuple[str, ...]) -> None:
+    """supervisorctl for this stack: status, start NAME, stop NAME, restart NAME, tail -4000 NAME."""
     stack = _stack()
-    by_name = {program.name: program for program in stack.programs}
-    if name not in by_name:
-        raise click.ClickException(f"No program {name}; there are: {', '.join(by_name)}.")
-    if stack.supervisor.pid() is None:
-        raise click.ClickException("The stack does not run; start it with: make stack")
-    if action in ("stop", "restart"):
-        stack.supervisor.stop(name)
-    if action in ("start", "restart"):
-        stack.supervisor.start(name)
-        if not wait_until(lambda: stack._is_well(by_name[name]), READY_SECONDS):
-            raise click.ClickException(f"{name} did not become ready; see {stack.layout.logs}.")
-    click.echo(f"{name}: {action} done")
+    if stack.supervisor_pid() is None:
+        raise StackError(NOT_RUNNING)
+    sys.exit(stack.supervisor.control(list(words)))
 
 
 @main.command("check-configs")
 def check() -> None:
-    """Check every rendered configuration with its own program's checker."""
+    """Check every rendered configuration with the checker of the program that reads it."""
     failures = check_configs(click.echo)
     if failures:
-        raise click.ClickException(f"{failures} configurations are wrong.")
+        raise StackError(f"{failures} of the checks failed.")
 
 
-def _print_addresses(stack: Stack) -> None:
-    layout = stack.layout
+def _print_addresses(layout: Layout) -> None:
+    secrets = f"password in {layout.state.name}/secrets.json"
     table = Table("address", "what it is", "how to sign in")
     rows = [
-        (f"https://localhost:{layout.port('edge-https')}", "the shop's API", "POST /api/sessions"),
-        (f"http://{layout.address('desk')}", "desk: pages, runbooks", "none"),
-        (f"http://{layout.address('prometheus')}", "Prometheus", "none"),
-        (f"http://{layout.address('alertmanager')}", "Alertmanager (API only)", "none"),
-        (layout.address("postgres-primary"), "PostgreSQL primary", "firewatch; secrets.json"),
-        (layout.address("postgres-replica"), "PostgreSQL replica", "firewatch; secrets.json"),
-        (layout.address("redis"), "Redis", "none"),
+        (f"https://localhost:{layout.port('edge-https')}", "the shop's API", "POST /api/accounts"),
+        (f"http://{layout.address('desk')}", "the desk: pages and runbooks", "open"),
+        (f"http://{layout.address('prometheus')}", "Prometheus", "open"),
+        (f"http://{layout.address('alertmanager')}", "Alertmanager (API only)", "open"),
+        (layout.address("postgres-primary"), "PostgreSQL, primary", f"firewatch, {secrets}"),
+        (layout.address("postgres-replica"), "PostgreSQL, replica", f"firewatch, {secrets}"),
+        (layout.address("redis"), "Redis", "open"),
+        (layout.address("smtp"), f"mail, kept in {layout.state.name}/mail/box", "open"),
     ]
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
-    click.echo(f"Certificate authority: {layout.ca}")
+    # As wide as it needs to be: an address cut in two cannot be copied.
+    Console(width=120).print(table)
+    click.echo(f"Trust the certificate authority in {layout.ca}")
+
+
+def run() -> int:
+    """The exit code; whatever was foreseen is one sentence, not a stack trace."""
+    try:
+        main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        click.echo("Interrupted; what was started still runs: `make down` stops it.", err=True)
+        return 130
+    except StackError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run())

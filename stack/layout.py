@@ -1,14 +1,17 @@
-"""Where things are: ports, folders and names of the native stack."""
+"""Where things are: the one table of ports, and the folders of one native stack."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack.errors import StackError
+
 ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
 HOST = "127.0.0.1"
+MAX_OFFSET = 40_000
 
 PORTS = {
     "edge-https": 8443,
@@ -35,6 +38,7 @@ PORTS = {
     "supervisor": 9001,
 }
 REPLICAS = ("web-blue-1", "web-blue-2")
+_FOLDERS = ("logs", "etc", "tls", "mail", "desk", "prometheus", "alertmanager", "nginx")
 
 
 @dataclass(frozen=True)
@@ -49,49 +53,48 @@ class Layout:
         """The stack that FIREWATCH_STATE_DIR and FIREWATCH_PORT_OFFSET name.
 
         Raises:
-            ValueError: the offset is no number from 0 to 40000.
+            StackError: the offset is no number from 0 to 40000.
         """
         text = os.environ.get("FIREWATCH_PORT_OFFSET", "0")
-        if not text.isdigit() or int(text) > 40_000:
-            raise ValueError(
-                "FIREWATCH_PORT_OFFSET must be a whole number from 0 to 40000."
-            )
+        if not text.isdigit() or int(text) > MAX_OFFSET:
+            raise StackError(f"FIREWATCH_PORT_OFFSET must be a number from 0 to {MAX_OFFSET}.")
         state = os.environ.get("FIREWATCH_STATE_DIR", ".stack")
         return cls((ROOT / state).resolve(), int(text))
 
     def port(self, name: str) -> int:
+        """The port of that name in PORTS, moved by the offset."""
         return PORTS[name] + self.offset
 
     def address(self, name: str) -> str:
+        """host:port."""
         return f"{HOST}:{self.port(name)}"
 
     @property
     def logs(self) -> Path:
+        """What every program writes and prints."""
         return self.state / "logs"
 
     @property
     def etc(self) -> Path:
+        """Rendered configuration."""
         return self.state / "etc"
 
     @property
     def ca(self) -> Path:
+        """The certificate to trust when calling the edge."""
         return self.state / "tls" / "ca.pem"
 
-    def make_folders(self) -> None:
-        for name in (
-            "logs",
-            "etc",
-            "tls",
-            "mail",
-            "desk",
-            "prometheus",
-            "alertmanager",
-            "nginx",
-        ):
-            (self.state / name).mkdir(parents=True, exist_ok=True)
+    @property
+    def primary(self) -> Path:
+        """The PostgreSQL primary's data."""
+        return self.state / "postgres-primary"
 
     @property
-    def elsewhere(self) -> Path:
-        """A folder that user ``postgres`` can reach even where the clone is private to root."""
-        name = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]
-        return Path("/var/lib/firewatch") / name
+    def replica(self) -> Path:
+        """The PostgreSQL replica's data."""
+        return self.state / "postgres-replica"
+
+    def make_folders(self) -> None:
+        """Make what is missing; what is kept there is nobody else's business."""
+        for name in _FOLDERS:
+            (self.state / name).mkdir(parents=True, exist_ok=True)

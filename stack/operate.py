@@ -1,31 +1,26 @@
-"""Bringing the stack up stage by stage, taking it down, and telling how it is."""
+"""Bringing the stack up stage by stage, and taking it down."""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
-import shutil
-import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 
-import psutil
-
-from stack import postgres
-from stack.checks import (
-    CannotStart,
-    check_disk,
-    check_packages,
-    check_ports,
-    is_ready,
-    targets_down,
-    wait_until,
-)
-from stack.layout import ROOT, Layout
-from stack.programs import BIN, Program, log_file, programs
-from stack.render import render_all, service_environment
+from stack import checks, survivors
+from stack.databases import Databases
+from stack.errors import StackError
+from stack.layout import BIN, PORTS, ROOT, Layout
+from stack.observers import exporters, observers
+from stack.processes import run, tail, wait_until
+from stack.programs import SERVICE, STORES, Program, edge, service, service_environment, stores
+from stack.readiness import prometheus_targets
+from stack.render import render_all
 from stack.secrets import Secrets
-from stack.supervisor import Supervisor, tail
+from stack.supervisor import Supervisor, digest
 from stack.tls import ensure_certificate
 
 READY_SECONDS = 60
@@ -34,161 +29,180 @@ Say = Callable[[str], None]
 
 
 class Stack:
-    """One native stack; see the module's description. ``say`` takes lines of progress."""
+    """One native stack. ``say`` takes lines of progress.
+
+    Methods raise StackError with one sentence, and a failing program's last lines.
+    """
 
     def __init__(self, layout: Layout, say: Say) -> None:
         self.layout = layout
-        self._say = say
+        self.say = say
         layout.make_folders()
         self.keys = Secrets.load(layout.state)
-        self.programs = programs(layout, self.keys)
         self.supervisor = Supervisor(layout, self.keys.supervisor)
+        self._databases = Databases(layout, self.keys, self.supervisor, say)
+        self._pidfile = layout.state / "supervisord.pid"
+
+    @property
+    def programs(self) -> list[Program]:
+        """All of them, in the order of starting."""
+        parts = stores(self.layout, self.keys), service(self.layout, self.keys)
+        watch = observers(self.layout), exporters(self.layout, self.keys)
+        return [*parts[0], *parts[1], edge(self.layout), *watch[0], *watch[1]]
+
+    def supervisor_pid(self) -> int | None:
+        """The running supervisor's pid, or None."""
+        return survivors.supervisor_pid(self._pidfile, self.supervisor.config)
+
+    def memory_bytes(self) -> int:
+        """Memory (PSS) of the supervisor and all below it."""
+        pid = self.supervisor_pid()
+        return survivors.memory_bytes(survivors.family(pid)) if pid else 0
+
+    def is_well(self, program: Program) -> bool:
+        """Whether it runs and is ready."""
+        return self.supervisor.is_running(program.name) and program.ready()
 
     def up(self) -> None:
-        """Start what is not running, in order; ready when every Prometheus target is up.
+        """Start what is not running, in order; ready when every Prometheus target is up."""
+        with self._alone():
+            checks.check_machine(self.layout)
+            self._forget_a_dead_supervisor()
+            checks.check_ports(self.layout, self._wanted_ports())
+            ensure_certificate(self.layout.state / "tls")
+            render_all(self.layout)
+            self._databases.prepare()
+            programs = self.programs
+            self.supervisor.write_config(programs)
+            self.supervisor.start_daemon()
+            self._start_all(programs)
+            self._reload_changed(programs)
+            self._await_targets()
 
-        Raises:
-            CannotStart: with one sentence, and the failing program's last lines.
-        """
-        check_packages()
-        check_disk(self.layout)
-        if self.supervisor.pid() is None:
-            check_ports(self.layout)
-        ensure_certificate(self.layout.state / "tls")
-        render_all(self.layout)
-        self.supervisor.write_config(self.programs)
-        self._make_primary()
-        self.supervisor.start_daemon()
-        for stage, members in groupby(self.programs, key=lambda program: program.stage):
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self.layout.state / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StackError("Another start or stop of this stack is at work.") from None
+            yield
+
+    def _forget_a_dead_supervisor(self) -> None:
+        if self.supervisor_pid() is None:
+            self._end_survivors()
+        elif not self.supervisor.answers():
+            port = self.layout.port("supervisor")
+            raise StackError(
+                f"This stack runs, but not at port {port}: stop it with the offset it was started"
+                " with."
+            )
+
+    def _wanted_ports(self) -> list[str]:
+        running = {name for name, info in self.supervisor.states().items() if info["pid"]}
+        running |= {"supervisor"} if self.supervisor_pid() else set()
+        return [name for name in PORTS if _user_of(name) not in running]
+
+    def _start_all(self, programs: list[Program]) -> None:
+        done = 0
+        for stage, members in groupby(programs, key=lambda program: program.stage):
             self._before_stage(stage)
-            self._start(list(members))
-        self._await_targets()
+            for program in self._start(list(members)):
+                done += 1
+                self.say(f"[{done:2}/{len(programs)}] {program}")
 
     def _before_stage(self, stage: int) -> None:
-        if stage == 1:
-            self._make_replica()
-        if stage == 2:
+        if stage == STORES:
+            self._databases.prepare_replica()
+        if stage == SERVICE:
             self._manage("migrate")
             self._manage("seed", "--products", "1000")
+            self._databases.let_the_monitor_count_jobs()
 
-    def _make_primary(self) -> None:
-        data = self.layout.state / "postgres-primary"
-        if postgres.is_made(data):
-            return
-        self._say("making the PostgreSQL primary …")
-        elsewhere = self.layout.elsewhere / "primary"
-        data = postgres.reachable_folder(data, elsewhere)
-        data.chmod(0o700)
-        passwords = postgres.Passwords(self.keys.owner, self.keys.replicator, self.keys.monitor)
-        try:
-            postgres.make_primary(data, self.layout.port("postgres-primary"), passwords)
-        except RuntimeError as error:
-            _empty(data)  # a half-made server must not be taken for a whole one next time
-            raise CannotStart(str(error)) from None
-
-    def _make_replica(self) -> None:
-        data = self.layout.state / "postgres-replica"
-        if postgres.is_made(data):
-            return
-        self._say("copying the primary to the replica …")
-        data = postgres.reachable_folder(data, self.layout.elsewhere / "replica")
-        data.chmod(0o700)
-        own, primary = self.layout.port("postgres-replica"), self.layout.port("postgres-primary")
-        try:
-            postgres.make_replica(data, own, primary, self.keys.replicator)
-        except RuntimeError as error:
-            _empty(data)
-            raise CannotStart(str(error)) from None
-
-    def _manage(self, *arguments: str) -> None:
-        environment = service_environment(self.layout, self.keys, "manage")
-        done = subprocess.run(
-            [str(BIN / "python"), "-m", "service.manage", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise CannotStart(f"service.manage {arguments[0]} failed: {done.stderr.strip()[-500:]}")
-        self._say(done.stdout.strip().splitlines()[-1])
-
-    def _start(self, members: list[Program]) -> None:
+    def _start(self, members: list[Program]) -> Iterator[str]:
+        started = time.monotonic()
         for program in members:
             self.supervisor.start(program.name)
         for program in members:
-            started = time.monotonic()
-            if not wait_until(lambda program=program: self._is_well(program), READY_SECONDS):  # type: ignore[misc]
-                lines = tail(log_file(self.layout, program))
-                raise CannotStart(f"{program.name} did not become ready; its last lines:\n{lines}")
-            number = self.programs.index(program) + 1
-            seconds = time.monotonic() - started
-            self._say(f"[{number:2}/{len(self.programs)}] {program.name} ready (+{seconds:.1f} s)")
+            try:
+                wait_until(lambda: self.is_well(program), READY_SECONDS, program.name)  # noqa: B023
+            except StackError as error:
+                raise StackError(f"{error}\n{self._last_words(program.name)}") from None
+            yield f"{program.name:26} ready after {time.monotonic() - started:4.1f} s"
 
-    def _is_well(self, program: Program) -> bool:
-        state = self.supervisor.states()[program.name]["statename"]
-        return state == "RUNNING" and is_ready(program.ready)
+    def _last_words(self, name: str) -> str:
+        logs = [self.layout.logs / f"{name}.{end}" for end in ("out.log", "err.log", "jsonl")]
+        return "\n".join(tail(log) for log in logs if log.exists() and log.stat().st_size)
+
+    def _manage(self, *arguments: str) -> None:
+        environment = {**os.environ, **service_environment(self.layout, self.keys, "manage")}
+        command = [str(BIN / "python"), "-m", "service.manage", *arguments]
+        told = run(command, f"service.manage {arguments[0]}", env=environment, cwd=ROOT)
+        self.say("".join(told.strip().splitlines()[-1:]))
+
+    def _reload_changed(self, programs: list[Program]) -> None:
+        path = self.layout.state / "applied.json"
+        before = json.loads(path.read_text()) if path.exists() else {}
+        now = {program.name: digest(program.configs) for program in programs}
+        for program in programs:
+            changed = before.get(program.name, now[program.name]) != now[program.name]
+            if changed and program.reload_signal:
+                self.supervisor.signal(program.name, program.reload_signal)
+                self.say(f"{program.name} takes its changed configuration")
+        path.write_text(json.dumps(now))
 
     def _await_targets(self) -> None:
-        if not wait_until(lambda: not targets_down(self.layout), TARGETS_SECONDS):
-            down = ", ".join(targets_down(self.layout))
-            raise CannotStart(f"These Prometheus targets did not come up: {down}.")
-        self._say("every Prometheus target is up")
+        try:
+            wait_until(self._all_up, TARGETS_SECONDS, "A Prometheus target", every=0.5)
+        except StackError:
+            down = [each for each in prometheus_targets(self.layout) if each.problem]
+            named = ", ".join(f"{each.job} {each.instance} ({each.problem})" for each in down)
+            raise StackError(f"These Prometheus targets are not up: {named or 'all'}.") from None
+        self.say(f"all {len(prometheus_targets(self.layout))} Prometheus targets are up")
+
+    def _all_up(self) -> bool:
+        targets = prometheus_targets(self.layout)
+        return bool(targets) and not any(target.problem for target in targets)
 
     def down(self) -> None:
         """Stop every program in reverse order, then the supervisor. Harmless when nothing runs."""
-        if self.supervisor.pid() is None:
-            self._stop_orphans()
-            return
-        for program in reversed(self.programs):
-            self.supervisor.stop(program.name)
-            self._say(f"stopped {program.name}")
+        with self._alone():
+            if self.supervisor_pid() is None:
+                found = self._end_survivors()
+                self.say("" if found else "nothing runs")
+                return
+            self._stop_all()
+            self._end_survivors()
+
+    def _stop_all(self) -> None:
+        stages = groupby(reversed(self.programs), key=lambda program: program.stage)
+        for _, members in stages:
+            self._stop_together([program for program in members])
         self.supervisor.stop_daemon()
+        wait_until(lambda: self.supervisor_pid() is None, READY_SECONDS, "Stopping supervisord")
 
-    def _stop_orphans(self) -> None:
-        # A supervisor that was killed leaves its programs: they know our state folder.
-        orphans = [process for process in psutil.process_iter() if self._is_ours(process)]
-        for process in orphans:
-            self._say(f"stopping {process.name()} (pid {process.pid}), whose supervisor is gone")
-            process.terminate()
-        _, alive = psutil.wait_procs(orphans, timeout=40)
-        for process in alive:
-            process.kill()
-        if not orphans:
-            self._say("nothing runs")
+    def _stop_together(self, members: list[Program]) -> None:
+        states = self.supervisor.states()
+        known = [program for program in members if program.name in states]
+        for program in known:
+            self.supervisor.stop(program.name)
+        longest = max((program.stop_seconds for program in known), default=0) + 10
+        for program in known:
+            self.supervisor.await_stop(program.name, longest)
+            self.say(f"stopped {program.name}")
 
-    def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            words = " ".join([*process.cmdline(), *process.environ().values()])
-        except psutil.Error:
-            return False
-        mine = str(self.layout.etc), str(self.layout.state / "postgres"), str(self.layout.logs)
-        here = os.getpid(), os.getppid()
-        return process.pid not in here and any(path + "/" in words + "/" for path in mine)
-
-    def problems(self) -> list[str]:
-        """What is not well now, one sentence each."""
-        if self.supervisor.pid() is None:
-            return ["The stack does not run; start it with: make stack"]
-        found = [f"{p.name} is not ready." for p in self.programs if not self._is_well(p)]
-        return found + [f"Prometheus target {name} is down." for name in targets_down(self.layout)]
-
-    def memory_bytes(self) -> int:
-        """Memory of the supervisor and all below it, shared pages split among their users (PSS)."""
-        pid = self.supervisor.pid()
-        if pid is None:
-            return 0
-        root = psutil.Process(pid)
-        total = 0
-        for process in [root, *root.children(recursive=True)]:
-            try:
-                total += process.memory_full_info().pss
-            except psutil.Error:
-                continue
-        return total
+    def _end_survivors(self) -> bool:
+        left = survivors.session(self._pidfile)
+        if left:
+            names = ", ".join(sorted({process.name() for process in left}))
+            self.say(f"ending what a supervisor that is gone had left behind: {names}")
+            survivors.end(left, seconds=40)
+        self._pidfile.unlink(missing_ok=True)
+        return bool(left)
 
 
-def _empty(folder: os.PathLike[str]) -> None:
-    for entry in os.scandir(folder):
-        shutil.rmtree(entry) if entry.is_dir() else os.unlink(entry)
+def _user_of(port_name: str) -> str:
+    """The program that listens on the port of that name."""
+    if port_name in ("edge-https", "edge-http", "nginx-status"):
+        return "nginx"
+    return port_name.removesuffix("-metrics")

@@ -14,9 +14,7 @@ from pathlib import Path
 from stack.errors import StackError
 
 
-def wait_until(
-    ready: Callable[[], bool], seconds: float, what: str, every: float = 0.1
-) -> float:
+def wait_until(ready: Callable[[], bool], seconds: float, what: str, every: float = 0.1) -> float:
     """Poll `ready` until it is true; return the seconds waited.
 
     Raises:
@@ -132,9 +130,7 @@ class Process:
 
     def _ready_or_dead(self) -> bool:
         if not self.pid:
-            raise StackError(
-                f"{self.name} ended as soon as it was started:\n{tail(self.log)}"
-            )
+            raise StackError(f"{self.name} ended as soon as it was started:\n{tail(self.log)}")
         return self.ready()
 
     def stop(self, seconds: float = 20) -> None:

@@ -1,7 +1,4 @@
-"""Every program of the stack: its command, its environment, and how to tell that it is ready.
-
-Listed in the order of starting; each stage is ready before the next starts.
-"""
+"""The service's own programs and its stores, and the list of all, in the order of starting."""
 
 from __future__ import annotations
 
@@ -9,193 +6,159 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stack import postgres, redis_server
-from stack.layout import REPLICAS, ROOT, Layout
-from stack.render import service_environment
+from stack import postgres, readiness, redis_server
+from stack.checks import find
+from stack.layout import BIN, REPLICAS, ROOT, Layout
+from stack.readiness import Ready
 from stack.secrets import Secrets
 
-BIN = ROOT / ".venv" / "bin"
+PRIMARY, STORES, SERVICE, EDGE = range(4)
+# Whoever runs the stack may set these for the service; see service/settings.py.
+PASSED_ON = ("FIREWATCH_", "OTEL_", "SENTRY_")
+NOT_PASSED_ON = ("FIREWATCH_STATE_DIR", "FIREWATCH_PORT_OFFSET")
 
 
 @dataclass(frozen=True)
 class Program:
-    """``ready`` is "tcp:PORT" or "http:URL"; ``stop_seconds`` is how long it may take to stop."""
+    """One supervised program.
+
+    All programs of a stage are ready before the next stage starts. ``configs`` are the files that
+    it reads; when one has changed it is sent ``reload_signal``, or restarted if it has none.
+    """
 
     name: str
     command: list[str]
-    ready: str
     stage: int
+    ready: Ready
     environment: dict[str, str] = field(default_factory=dict)
-    user: str = ""
+    directory: Path = ROOT
+    configs: tuple[Path, ...] = ()
+    reload_signal: str = ""
     stop_signal: str = "TERM"
     stop_seconds: int = 10
+    stop_group: bool = False
 
 
-def programs(layout: Layout, keys: Secrets) -> list[Program]:
-    """All of them, in the order of starting."""
-    return [
-        *_stores(layout),
-        *_service(layout, keys),
-        *_observers(layout),
-        *_exporters(layout, keys),
-    ]
-
-
-def _http(layout: Layout, name: str, path: str) -> str:
-    return f"http:http://{layout.address(name)}{path}"
-
-
-def _stores(layout: Layout) -> list[Program]:
-    user = postgres.USER if os.geteuid() == 0 else ""
-    primary, replica = layout.state / "postgres-primary", layout.state / "postgres-replica"
+def stores(layout: Layout, keys: Secrets) -> list[Program]:
+    """PostgreSQL twice, Redis, and the mail box."""
+    primary, replica = layout.port("postgres-primary"), layout.port("postgres-replica")
+    redis, smtp = layout.port("redis"), layout.port("smtp")
     mail = ["-c", "aiosmtpd.handlers.Mailbox", str(layout.state / "mail" / "box")]
+    redis_config = layout.state / "redis" / "redis.conf"
     return [
-        # INT is PostgreSQL's fast shutdown; TERM would wait for every client to leave.
-        Program(
-            "postgres-primary",
-            postgres.run_command(primary),
-            f"tcp:{layout.port('postgres-primary')}",
-            0,
-            user=user,
-            stop_signal="INT",
-            stop_seconds=30,
-        ),
+        _postgres("postgres-primary", layout.primary, PRIMARY, lambda: postgres.is_ready(primary)),
         Program(
             "redis",
-            redis_server.run_command(layout.state, layout.port("redis")),
-            f"tcp:{layout.port('redis')}",
-            0,
+            redis_server.command(redis_config),
+            PRIMARY,
+            lambda: redis_server.is_ready(redis),
+            configs=(redis_config,),
         ),
         Program(
             "smtp",
             [str(BIN / "python"), "-m", "aiosmtpd", "-n", "-l", layout.address("smtp"), *mail],
-            f"tcp:{layout.port('smtp')}",
-            0,
+            PRIMARY,
+            readiness.tcp(smtp),
         ),
-        Program(
+        _postgres(
             "postgres-replica",
-            postgres.run_command(replica),
-            f"tcp:{layout.port('postgres-replica')}",
-            1,
-            user=user,
-            stop_signal="INT",
-            stop_seconds=30,
+            layout.replica,
+            STORES,
+            lambda: postgres.is_streaming(replica, keys.monitor),
         ),
     ]
 
 
-def _service(layout: Layout, keys: Secrets) -> list[Program]:
-    web = [
-        Program(
-            name,
-            [str(BIN / "gunicorn"), "-c", "service/gunicorn.conf.py", "service.wsgi:app"],
-            _http(layout, name, "/health"),
-            2,
-            {
-                **service_environment(layout, keys, name),
-                "FIREWATCH_BIND": layout.address(name),
-                "FIREWATCH_METRICS_BIND": layout.address(f"{name}-metrics"),
-            },
-            stop_seconds=40,
-        )
-        for name in REPLICAS
-    ]
-    worker = Program(
+def _postgres(name: str, data: Path, stage: int, ready: Ready) -> Program:
+    return Program(
+        name,
+        postgres.command(data),
+        stage,
+        ready,
+        directory=Path("/"),
+        configs=(data / "postgresql.conf", data / "pg_hba.conf"),
+        reload_signal="HUP",
+        # PostgreSQL's fast shutdown; TERM would wait for every client to leave.
+        stop_signal="INT",
+        stop_seconds=30,
+    )
+
+
+def service(layout: Layout, keys: Secrets) -> list[Program]:
+    """The replicas, the worker, and the edge before them."""
+    return [*(_replica(layout, keys, name) for name in REPLICAS), _worker(layout, keys)]
+
+
+def _replica(layout: Layout, keys: Secrets, name: str) -> Program:
+    environment = {
+        **service_environment(layout, keys, name),
+        "FIREWATCH_BIND": layout.address(name),
+        "FIREWATCH_METRICS_BIND": layout.address(f"{name}-metrics"),
+    }
+    return Program(
+        name,
+        [str(BIN / "gunicorn"), "-c", "service/gunicorn.conf.py", "service.wsgi:app"],
+        SERVICE,
+        readiness.http(f"http://{layout.address(name)}/health/ready?degraded=allowed"),
+        environment,
+        # Longer than it may take to drain and to finish what is in flight.
+        stop_seconds=40,
+    )
+
+
+def _worker(layout: Layout, keys: Secrets) -> Program:
+    environment = {
+        **service_environment(layout, keys, "worker"),
+        "FIREWATCH_METRICS_BIND": layout.address("worker-metrics"),
+    }
+    return Program(
         "worker",
         # Customers before confirmations: the worker yields the processor.
         ["nice", "-n", "5", str(BIN / "python"), "-m", "service.jobs.worker"],
-        _http(layout, "worker-metrics", "/metrics"),
-        2,
-        {
-            **service_environment(layout, keys, "worker"),
-            "FIREWATCH_METRICS_BIND": layout.address("worker-metrics"),
-        },
-        stop_seconds=30,
+        SERVICE,
+        readiness.http(f"http://{layout.address('worker-metrics')}/metrics"),
+        environment,
+        stop_seconds=40,
     )
-    config = str(layout.etc / "nginx.conf")
-    nginx = ["/usr/sbin/nginx", "-e", str(layout.logs / "nginx-error.log"), "-c", config]
-    edge = Program(
-        "nginx", nginx, _http(layout, "nginx-status", "/stub_status"), 3, stop_signal="QUIT"
-    )
-    return [*web, worker, edge]
 
 
-def _observers(layout: Layout) -> list[Program]:
-    prometheus = [
-        *("prometheus", f"--config.file={layout.etc}/prometheus/prometheus.yml"),
-        f"--storage.tsdb.path={layout.state}/prometheus",
-        *("--storage.tsdb.retention.time=15d", "--storage.tsdb.retention.size=2GB"),
-        f"--web.listen-address={layout.address('prometheus')}",
-        f"--web.external-url=http://{layout.address('prometheus')}/",
-        "--enable-feature=exemplar-storage",
-    ]
-    alertmanager = [
-        *("prometheus-alertmanager", f"--config.file={layout.etc}/alertmanager.yml"),
-        f"--storage.path={layout.state}/alertmanager",
-        f"--web.listen-address={layout.address('alertmanager')}",
-        f"--web.external-url=http://{layout.address('alertmanager')}/",
-        "--cluster.listen-address=",
-    ]
-    desk = [str(BIN / "gunicorn"), "-c", "desk/gunicorn.conf.py", "desk.wsgi:app"]
-    desk_environment = {
-        "FIREWATCH_DESK_BIND": layout.address("desk"),
-        "FIREWATCH_DESK_DB": str(layout.state / "desk" / "desk.db"),
-        "FIREWATCH_RUNBOOKS_DIR": str(ROOT / "runbooks"),
+def edge(layout: Layout) -> Program:
+    """nginx."""
+    config, log = layout.etc / "nginx.conf", layout.logs / "nginx-error.log"
+    return Program(
+        "nginx",
+        [find("nginx"), "-e", str(log), "-c", str(config)],
+        EDGE,
+        readiness.http(f"http://{layout.address('nginx-status')}/stub_status"),
+        configs=(config, layout.state / "tls" / "server.pem"),
+        reload_signal="HUP",
+        # Leave when the last answer is out; what is left after ten seconds is killed.
+        stop_signal="QUIT",
+    )
+
+
+def service_environment(layout: Layout, keys: Secrets, instance: str) -> dict[str, str]:
+    """The settings of one process of the service (service/settings.py)."""
+    own = {
+        "FIREWATCH_DATABASE_URL": _database(layout, keys, "postgres-primary"),
+        "FIREWATCH_REPLICA_URL": _database(layout, keys, "postgres-replica"),
+        "FIREWATCH_REDIS_URL": redis_server.url(layout.port("redis")),
+        "FIREWATCH_SMTP_URL": f"smtp://{layout.address('smtp')}",
+        "FIREWATCH_ENCRYPTION_KEYS": keys.encryption_key,
+        "FIREWATCH_BLIND_INDEX_KEY": keys.blind_index_key,
+        "FIREWATCH_TRUSTED_PROXIES": "127.0.0.1/32",
+        "FIREWATCH_SLOT": "blue",
+        "FIREWATCH_INSTANCE": instance,
+        "FIREWATCH_LOG_FILE": str(layout.logs / f"{instance}.jsonl"),
+        "FIREWATCH_TRACE_FILE": str(layout.logs / f"traces-{instance}.jsonl"),
     }
-    rotate = f"while sleep 60; do logrotate -s {layout.state}/logrotate.state {layout.etc}/logrotate.conf; done"
-    return [
-        Program("desk", desk, _http(layout, "desk", "/health"), 3, desk_environment),
-        Program("alertmanager", alertmanager, _http(layout, "alertmanager", "/-/ready"), 3),
-        Program("prometheus", prometheus, _http(layout, "prometheus", "/-/ready"), 3),
-        Program("logrotate", ["sh", "-c", rotate], "", 3),
-    ]
+    chosen = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(PASSED_ON) and name not in NOT_PASSED_ON
+    }
+    return {**own, **chosen}
 
 
-def _exporters(layout: Layout, keys: Secrets) -> list[Program]:
-    def exporter(name: str, command: list[str], environment: dict[str, str]) -> Program:
-        return Program(name, command, _http(layout, name, "/metrics"), 3, environment)
-
-    def listen(name: str) -> str:
-        return f"--web.listen-address={layout.address(name)}"
-
-    status = f"http://{layout.address('nginx-status')}/stub_status"
-    queries = f"--extend.query-path={layout.etc}/postgres-queries.yml"
-    found = [
-        exporter("node-exporter", ["prometheus-node-exporter", listen("node-exporter")], {}),
-        exporter(
-            "redis-exporter",
-            [
-                *("prometheus-redis-exporter", f"-redis.addr=redis://{layout.address('redis')}"),
-                f"-web.listen-address={layout.address('redis-exporter')}",
-            ],
-            {},
-        ),
-        exporter(
-            "nginx-exporter",
-            [
-                *("prometheus-nginx-exporter", f"-nginx.scrape-uri={status}"),
-                f"-web.listen-address={layout.address('nginx-exporter')}",
-            ],
-            {},
-        ),
-        exporter(
-            "blackbox-exporter",
-            [
-                *("prometheus-blackbox-exporter", f"--config.file={layout.etc}/blackbox.yml"),
-                listen("blackbox-exporter"),
-            ],
-            {},
-        ),
-    ]
-    for role, extra in (("primary", [queries]), ("replica", [])):
-        name = f"postgres-exporter-{role}"
-        address = layout.address(f"postgres-{role}")
-        source = f"postgresql://monitor:{keys.monitor}@{address}/firewatch?sslmode=disable"
-        command = ["prometheus-postgres-exporter", listen(name), *extra]
-        found.append(exporter(name, command, {"DATA_SOURCE_NAME": source}))
-    return found
-
-
-def log_file(layout: Layout, program: Program) -> Path:
-    """Where the supervisor keeps what ``program`` prints."""
-    return layout.logs / f"{program.name}.log"
+def _database(layout: Layout, keys: Secrets, server: str) -> str:
+    return postgres.url(layout.port(server), "firewatch", keys.firewatch)

@@ -1,4 +1,4 @@
-"""Writes every part's configuration under the state folder: shared files copied, addresses filled in."""
+"""Writes each part's configuration below the state folder: shared files copied, addresses put in."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from string import Template
 
 import yaml
 
+from stack import redis_server
 from stack.layout import PORTS, REPLICAS, ROOT, Layout
-from stack.secrets import Secrets
 
 TEMPLATES = Path(__file__).parent / "templates"
-Targets = list[tuple[str, dict[str, str]]]
+OBSERVABILITY = ROOT / "observability"
+# Shared files name these by the addresses of a native stack without an offset.
+NAMED_IN_SHARED_FILES = ("desk", "prometheus", "alertmanager", "smtp")
 
 
 def render_all(layout: Layout) -> None:
     """Render all configuration of ``layout``; the same input gives the same files."""
-    values = {"state": str(layout.state), "ca": str(layout.ca)}
-    _fill("blackbox.yml", layout.etc / "blackbox.yml", values)
-    _fill("postgres-queries.yml", layout.etc / "postgres-queries.yml", {})
-    _fill("logrotate.conf", layout.etc / "logrotate.conf", values)
+    state = {"state": str(layout.state)}
+    _fill("nginx.conf", layout.etc / "nginx.conf", {**state, **_nginx(layout)})
+    _fill("logrotate.conf", layout.etc / "logrotate.conf", state)
+    # logrotate reads no file that others may write to, whatever the umask.
     (layout.etc / "logrotate.conf").chmod(0o644)
-    _fill("nginx.conf", layout.etc / "nginx.conf", {**values, **_nginx(layout)})
-    _prometheus(layout)
+    for role in ("primary", "replica"):
+        name = f"postgres-{role}-queries.yml"
+        _fill(name, layout.etc / name, {})
+    redis_server.configure(layout.state / "redis", layout.port("redis"))
+    _moved(OBSERVABILITY / "blackbox" / "blackbox.yml", layout.etc / "blackbox.yml", layout)
     _moved(ROOT / "alerts" / "alertmanager.yml", layout.etc / "alertmanager.yml", layout)
+    _prometheus(layout)
 
 
 def _fill(name: str, path: Path, values: dict[str, str]) -> None:
@@ -32,77 +38,56 @@ def _fill(name: str, path: Path, values: dict[str, str]) -> None:
 
 
 def _nginx(layout: Layout) -> dict[str, str]:
-    servers = [
-        f"        server {layout.address(name)} max_fails=3 fail_timeout=2s;" for name in REPLICAS
-    ]
+    servers = (f"server {layout.address(name)} max_fails=3 fail_timeout=2s;" for name in REPLICAS)
     return {
-        "servers": "\n".join(servers),
-        "https": str(layout.port("edge-https")),
-        "http": str(layout.port("edge-http")),
-        "status": str(layout.port("nginx-status")),
+        "servers": "\n        ".join(servers),
+        "https": layout.address("edge-https"),
+        "https_port": str(layout.port("edge-https")),
+        "http": layout.address("edge-http"),
+        "status": layout.address("nginx-status"),
         "user": "user root;" if os.geteuid() == 0 else "",
     }
 
 
 def _prometheus(layout: Layout) -> None:
     folder = layout.etc / "prometheus"
-    for name in ("rules", "targets"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    shared = ROOT / "observability" / "prometheus" / "prometheus.yml"
-    (folder / "prometheus.yml").write_text(shared.read_text())
-    for rules in sorted((ROOT / "alerts").glob("*.rules.yml")):
-        _moved(rules, folder / "rules" / rules.name, layout)
-    for job, targets in _targets(layout).items():
-        entries = [{"targets": [address], "labels": labels} for address, labels in targets]
-        (folder / "targets" / f"{job}.yml").write_text(yaml.safe_dump(entries))
+    rules, targets = folder / "rules", folder / "targets"
+    for each in (rules, targets):
+        each.mkdir(parents=True, exist_ok=True)
+    _moved(OBSERVABILITY / "prometheus" / "prometheus.yml", folder / "prometheus.yml", layout)
+    sources = sorted((ROOT / "alerts").glob("*.rules.yml"))
+    for gone in {path.name for path in rules.iterdir()} - {path.name for path in sources}:
+        (rules / gone).unlink()
+    for source in sources:
+        _moved(source, rules / source.name, layout)
+    for job, entries in _targets(layout).items():
+        (targets / f"{job}.yml").write_text(yaml.safe_dump(entries, sort_keys=False))
 
 
-def _targets(layout: Layout) -> dict[str, Targets]:
-    def one(name: str, port: str = "") -> tuple[str, dict[str, str]]:
-        return layout.address(port or name), {"instance": name}
+def _targets(layout: Layout) -> dict[str, list[dict[str, object]]]:
+    def target(instance: str, port: str, **labels: str) -> dict[str, object]:
+        return {"targets": [layout.address(port)], "labels": {"instance": instance, **labels}}
 
     edge = f"https://localhost:{layout.port('edge-https')}/health"
-    blackbox_address, _ = one("blackbox-exporter")
     return {
-        "web": [
-            (layout.address(f"{name}-metrics"), {"instance": name, "slot": "blue"})
-            for name in REPLICAS
-        ],
-        "worker": [one("worker", "worker-metrics")],
-        "desk": [one("desk")],
-        "prometheus": [one("prometheus")],
-        "alertmanager": [one("alertmanager")],
-        "node": [one("node", "node-exporter")],
+        "web": [target(name, f"{name}-metrics", slot="blue") for name in REPLICAS],
+        "worker": [target("worker", "worker-metrics")],
+        "desk": [target("desk", "desk")],
+        "prometheus": [target("prometheus", "prometheus")],
+        "alertmanager": [target("alertmanager", "alertmanager")],
+        "node": [target("node", "node-exporter")],
         "postgres": [
-            one("postgres-primary", "postgres-exporter-primary"),
-            one("postgres-replica", "postgres-exporter-replica"),
+            target(f"postgres-{role}", f"postgres-exporter-{role}")
+            for role in ("primary", "replica")
         ],
-        "redis": [one("redis", "redis-exporter")],
-        "nginx": [one("nginx", "nginx-exporter")],
-        "blackbox": [(blackbox_address, {"instance": "edge", "probe": edge})],
+        "redis": [target("redis", "redis-exporter")],
+        "nginx": [target("nginx", "nginx-exporter")],
+        "blackbox": [target("edge", "blackbox-exporter", target=edge)],
     }
 
 
 def _moved(source: Path, path: Path, layout: Layout) -> None:
-    # Rules and routes name the native stack's own addresses; a stack at an offset has others.
     text = source.read_text()
-    for name in ("desk", "prometheus", "alertmanager"):
+    for name in NAMED_IN_SHARED_FILES:
         text = text.replace(f"127.0.0.1:{PORTS[name]}", layout.address(name))
     path.write_text(text)
-
-
-def service_environment(layout: Layout, keys: Secrets, instance: str) -> dict[str, str]:
-    """The settings of one process of the service (service/settings.py)."""
-    database = f"postgresql://firewatch:{keys.owner}@127.0.0.1"
-    return {
-        "FIREWATCH_DATABASE_URL": f"{database}:{layout.port('postgres-primary')}/firewatch",
-        "FIREWATCH_REPLICA_URL": f"{database}:{layout.port('postgres-replica')}/firewatch",
-        "FIREWATCH_REDIS_URL": f"redis://{layout.address('redis')}/0",
-        "FIREWATCH_SMTP_URL": f"smtp://{layout.address('smtp')}",
-        "FIREWATCH_ENCRYPTION_KEYS": keys.encryption_key,
-        "FIREWATCH_BLIND_INDEX_KEY": keys.blind_index_key,
-        "FIREWATCH_TRUSTED_PROXIES": "127.0.0.1/32",
-        "FIREWATCH_INSTANCE": instance,
-        "FIREWATCH_LOG_FILE": str(layout.logs / f"{instance}.jsonl"),
-        "FIREWATCH_TRACE_FILE": str(layout.logs / f"traces-{instance}.jsonl"),
-    }

@@ -74,15 +74,9 @@ def postgres_pair(folder: Path) -> Iterator[PostgresPair]:
                 yield PostgresPair(
                     primary=primary,
                     replica=replica,
-                    primary_url=postgres.url(
-                        primary_port, "firewatch", passwords.firewatch
-                    ),
-                    replica_url=postgres.url(
-                        replica_port, "firewatch", passwords.firewatch
-                    ),
-                    admin_url=postgres.url(
-                        primary_port, "postgres", passwords.postgres
-                    ),
+                    primary_url=postgres.url(primary_port, "firewatch", passwords.firewatch),
+                    replica_url=postgres.url(replica_port, "firewatch", passwords.firewatch),
+                    admin_url=postgres.url(primary_port, "postgres", passwords.postgres),
                     primary_port=primary_port,
                     replica_port=replica_port,
                     passwords=passwords,
@@ -123,14 +117,10 @@ def redis_cluster(folder: Path) -> Iterator[RedisCluster]:
     """Three primaries that serve all slots between them."""
     found = free_ports(6)
     ports, bus_ports = tuple(found[:3]), found[3:]
-    nodes = tuple(
-        _node(folder, port, bus) for port, bus in zip(ports, bus_ports, strict=True)
-    )
+    nodes = tuple(_node(folder, port, bus) for port, bus in zip(ports, bus_ports, strict=True))
     with running(*nodes):
         redis_server.form_cluster(ports)
-        wait_until(
-            lambda: redis_server.cluster_is_ready(ports), 20, "The Redis cluster"
-        )
+        wait_until(lambda: redis_server.cluster_is_ready(ports), 20, "The Redis cluster")
         yield RedisCluster(nodes, redis_server.url(ports[0]), ports)
 
 

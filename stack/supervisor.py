@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import signal
+import shlex
 import subprocess
-import time
 import xmlrpc.client
 from pathlib import Path
+from string import Template
 from typing import Any, cast
 
-import psutil
+from stack.errors import StackError
+from stack.layout import BIN, ROOT, Layout
+from stack.processes import run, wait_until
+from stack.programs import Program
 
-from stack.layout import ROOT, Layout
-from stack.programs import BIN, Program, log_file
-
-HEADER = """[supervisord]
-directory={root}
-logfile={state}/logs/supervisord.log
-logfile_maxbytes=10MB
-pidfile={state}/supervisord.pid
-childlogdir={state}/logs
-umask=022
-{user}
-
-[inet_http_server]
-port={address}
-username=stack
-password={password}
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-"""
-PROGRAM = """
-[program:{name}]
-command={command}
-environment={environment}
-autostart=false
-autorestart=true
-startsecs=1
-startretries=20
-stopsignal={stop_signal}
-stopwaitsecs={stop_seconds}
-stopasgroup=false
-killasgroup=true
-redirect_stderr=true
-stdout_logfile={log}
-stdout_logfile_maxbytes=20MB
-stdout_logfile_backups=1
-{user}
-"""
+TEMPLATES = Path(__file__).parent / "templates"
+RUNNING = 20
 
 
 class Supervisor:
@@ -65,47 +33,41 @@ class Supervisor:
 
     def write_config(self, programs: list[Program]) -> None:
         """Write the configuration; it holds secrets, so only its owner may read it."""
-        root_user = "user=root" if os.geteuid() == 0 else ""
-        text = HEADER.format(
+        text = _fill(
+            "supervisord.conf",
             root=ROOT,
             state=self._layout.state,
             address=self._layout.address("supervisor"),
             password=self._password,
-            user=root_user,
+            user="user=root" if os.geteuid() == 0 else "",
         )
         text += "".join(_program(self._layout, program) for program in programs)
         self.config.touch(mode=0o600)
         self.config.write_text(text)
 
-    def pid(self) -> int | None:
-        """The running supervisor's pid, or None."""
-        path = self._layout.state / "supervisord.pid"
-        if not path.exists():
-            return None
-        pid = int(path.read_text() or 0)
+    def answers(self) -> bool:
+        """Whether it can be talked to."""
         try:
-            process = psutil.Process(pid)
-            return pid if str(self.config) in " ".join(process.cmdline()) else None
-        except psutil.Error:
-            return None
+            self._rpc.getState()
+        except (OSError, xmlrpc.client.Error):
+            return False
+        return True
 
     def start_daemon(self) -> None:
-        """Start it, or have the running one take the new configuration."""
-        if self.pid() is not None:
+        """Start it; or have the running one take the new configuration.
+
+        Raises:
+            StackError: when it does not start.
+        """
+        if self.answers():
             self._update()
             return
-        subprocess.run([str(BIN / "supervisord"), "-c", str(self.config)], check=True, cwd=ROOT)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                self._rpc.getState()
-                return
-            except (OSError, xmlrpc.client.Error):
-                if time.monotonic() > deadline:
-                    raise RuntimeError("supervisord does not answer; see its log") from None
-                time.sleep(0.1)
+        command = [str(BIN / "supervisord"), "-c", str(self.config)]
+        run(command, "supervisord", cwd=ROOT)
+        wait_until(self.answers, 15, "supervisord")
 
     def _update(self) -> None:
+        # Programs whose definition has changed are stopped here and started again in their stage.
         added, changed, removed = self._rpc.reloadConfig()[0]
         for name in [*changed, *removed]:
             self._rpc.stopProcessGroup(name)
@@ -114,57 +76,92 @@ class Supervisor:
             self._rpc.addProcessGroup(name)
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Each program's state by name, as supervisord tells it."""
-        found = cast("list[dict[str, Any]]", self._rpc.getAllProcessInfo())
+        """Each program's state by name, as supervisord tells it; none when it does not run."""
+        try:
+            found = cast("list[dict[str, Any]]", self._rpc.getAllProcessInfo())
+        except (OSError, xmlrpc.client.Error):
+            return {}
         return {info["name"]: info for info in found}
 
+    def is_running(self, name: str) -> bool:
+        """Whether the program runs, and has for its first second."""
+        return bool(self.states().get(name, {}).get("state") == RUNNING)
+
     def start(self, name: str) -> None:
-        try:
-            self._rpc.startProcess(name, False)
-        except xmlrpc.client.Fault as fault:
-            if "ALREADY_STARTED" not in fault.faultString:
-                raise
+        """Start it, unless it runs; does not wait."""
+        self._call("startProcess", name, unless="ALREADY_STARTED")
 
     def stop(self, name: str) -> None:
+        """Tell it to stop, unless it has; does not wait."""
+        self._call("stopProcess", name, unless="NOT_RUNNING")
+
+    def await_stop(self, name: str, seconds: float) -> None:
+        """Wait until it has stopped.
+
+        Raises:
+            StackError: when it has not after so many seconds.
+        """
+        wait_until(lambda: not self.states()[name]["pid"], seconds, f"Stopping {name}")
+
+    def signal(self, name: str, signal: str) -> None:
+        """Send it a signal, unless it does not run."""
         try:
-            self._rpc.stopProcess(name, True)
+            self._rpc.signalProcess(name, signal)
         except xmlrpc.client.Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
-                raise
+                raise StackError(f"{name}: {fault.faultString}.") from None
+
+    def _call(self, method: str, name: str, *, unless: str) -> None:
+        try:
+            getattr(self._rpc, method)(name, False)
+        except xmlrpc.client.Fault as fault:
+            if unless not in fault.faultString:
+                raise StackError(f"{name}: {fault.faultString}.") from None
 
     def stop_daemon(self) -> None:
-        """Stop supervisord itself; its programs are stopped before."""
-        pid = self.pid()
-        if pid is None:
-            return
-        os.kill(pid, signal.SIGTERM)
-        psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=60)
+        """Tell supervisord itself to stop; does not wait."""
+        self._rpc.shutdown()
+
+    def control(self, words: list[str]) -> int:
+        """supervisorctl with these words; its exit code."""
+        command = [str(BIN / "supervisorctl"), "-c", str(self.config), *words]
+        return subprocess.run(command, check=False).returncode
+
+
+def digest(configs: tuple[Path, ...]) -> str:
+    """Tells whether any of these files has changed; a missing one counts as empty."""
+    found = hashlib.sha256()
+    for path in configs:
+        found.update(path.read_bytes() if path.exists() else b"")
+    return found.hexdigest()
+
+
+def _fill(template: str, **values: object) -> str:
+    return Template((TEMPLATES / template).read_text()).substitute(values)
 
 
 def _program(layout: Layout, program: Program) -> str:
     variables = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **program.environment}
-    environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in variables.items())
-    return PROGRAM.format(
+    if program.configs and not program.reload_signal:
+        # What cannot reload is restarted, because this line makes it another program.
+        variables["FIREWATCH_CONFIG_DIGEST"] = digest(program.configs)
+    return _fill(
+        "program.conf",
         name=program.name,
-        command=_escaped(" ".join(_quoted(part) for part in program.command)),
-        environment=environment,
+        command=_escaped(shlex.join(program.command)),
+        directory=program.directory,
+        environment=",".join(f"{name}={_quoted(value)}" for name, value in variables.items()),
         stop_signal=program.stop_signal,
         stop_seconds=program.stop_seconds,
-        log=log_file(layout, program),
-        user=f"user={program.user}" if program.user else "",
+        stop_group="true" if program.stop_group else "false",
+        logs=layout.logs,
     )
 
 
-def _quoted(part: str) -> str:
-    return f"'{part}'" if not part or set(part) & set(" ;&|$") else part
+def _quoted(value: str) -> str:
+    quote = "'" if '"' in value else '"'
+    return quote + _escaped(value) + quote
 
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%%")  # supervisord expands %(name)s
-
-
-def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log, for an error message."""
-    if not path.exists():
-        return "(no log)"
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])

@@ -50,7 +50,7 @@ def _add_housekeeping(app: App, settings: Settings, database: Database) -> None:
             await manager.retry_job(job)
 
     @app.periodic(cron="17 * * * *")
-    @app.task(name="remove_expired", queue=HOUSEKEEPING, pass_context=True, retry=RetryStrategy(3))
+    @app.task(name="remove_expired", queue=HOUSEKEEPING, pass_context=True, retry=RetryStrategy(max_attempts=3))
     async def remove_expired(context: JobContext, timestamp: int) -> None:
         await context.app.job_manager.delete_old_jobs(nb_hours=OLD_JOB_HOURS)
         await asyncio.to_thread(_delete_expired_sessions, database)

@@ -1,0 +1,96 @@
+"""The main job, as a customer and an operator see it, through nginx with TLS."""
+
+from __future__ import annotations
+
+import mailbox
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from stack.checks import targets_down, wait_until
+from stack.operate import Stack
+
+
+@pytest.fixture
+def shop(stack: Stack) -> Iterator[httpx.Client]:
+    base = f"https://localhost:{stack.layout.port('edge-https')}"
+    with httpx.Client(base_url=base, verify=str(stack.layout.ca), timeout=10) as client:
+        yield client
+
+
+def sign_in(shop: httpx.Client) -> dict[str, str]:
+    who = {"email": f"{uuid.uuid4().hex}@shop.example", "password": "correct horse battery"}
+    created = shop.post("/api/accounts", json={**who, "address": "12 Ridge Road"})
+    assert created.status_code == 201, created.text
+    token = shop.post("/api/sessions", json=who).json()["token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+def place(shop: httpx.Client, who: dict[str, str], key: str, **headers: str) -> httpx.Response:
+    body = {"items": [{"product_id": 7, "quantity": 1}]}
+    return shop.post("/api/orders", json=body, headers={**who, "Idempotency-Key": key, **headers})
+
+
+def test_all_is_well_and_every_target_is_up(stack: Stack) -> None:
+    assert stack.problems() == []
+    assert targets_down(stack.layout) == []
+
+
+def test_bringing_up_again_changes_no_process(stack: Stack) -> None:
+    before = {name: info["pid"] for name, info in stack.supervisor.states().items()}
+    stack.up()
+    after = {name: info["pid"] for name, info in stack.supervisor.states().items()}
+    assert before == after
+
+
+def test_an_order_is_confirmed_by_mail_and_traced_from_edge_to_job(
+    stack: Stack, shop: httpx.Client
+) -> None:
+    who = sign_in(shop)
+    trace_id = uuid.uuid4().hex
+    parent = f"00-{trace_id}-00f067aa0ba902b7-01"
+    placed = place(shop, who, uuid.uuid4().hex, traceparent=parent)
+    assert placed.status_code == 201, placed.text
+    order = placed.json()
+    assert shop.get(f"/api/orders/{order['id']}", headers=who).json() == order
+
+    box = mailbox.Maildir(stack.layout.state / "mail" / "box")
+    assert wait_until(
+        lambda: any(order["id"] in str(mail["Subject"]) for mail in box), 20
+    ), "the confirmation did not arrive"
+    worker_log = stack.layout.logs / "worker.jsonl"
+    assert wait_until(lambda: trace_id in worker_log.read_text(), 10)
+    web_logs = list(stack.layout.logs.glob("web-blue-?.jsonl"))
+    assert wait_until(lambda: any(trace_id in log.read_text() for log in web_logs), 10)
+    assert wait_until(lambda: trace_id in exemplars(stack), 10)
+
+
+def exemplars(stack: Stack) -> str:
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    addresses = [stack.layout.address(f"web-blue-{n}-metrics") for n in (1, 2)]
+    return "".join(httpx.get(f"http://{a}/metrics", headers=accept).text for a in addresses)
+
+
+def test_the_same_key_answers_with_the_same_order(stack: Stack, shop: httpx.Client) -> None:
+    who, key = sign_in(shop), uuid.uuid4().hex
+    first, second = place(shop, who, key), place(shop, who, key)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json() == second.json()
+
+
+def test_with_redis_stopped_the_catalogue_and_orders_still_answer(
+    stack: Stack, shop: httpx.Client
+) -> None:
+    who = sign_in(shop)
+    stack.supervisor.stop("redis")
+    try:
+        assert shop.get("/api/products/9").status_code == 200
+        assert place(shop, who, uuid.uuid4().hex).status_code == 201
+        ready = shop.get("/health/ready")
+        assert ready.status_code == 503
+        assert ready.json()["parts"]["cache"] == "unreachable"
+    finally:
+        stack.supervisor.start("redis")
+    assert wait_until(lambda: shop.get("/health/ready").status_code == 200, 20)
