@@ -74,6 +74,15 @@ def _show_targets(layout: Layout) -> bool:
     return bool(targets) and not any(each.problem for each in targets)
 
 
+@main.command()
+@click.confirmation_option(prompt="All data of this stack will be gone. Go on?")
+def clean() -> None:
+    """Stop everything and remove all data."""
+    stack = _stack()
+    stack.down()
+    stack.remove()
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
 def ctl(words: tuple[str, ...]) -> None:

@@ -63,8 +63,11 @@ make_venv() {
     [ "$(cat .venv/.stamp 2>/dev/null)" = "$stamp" ] && return
     echo "installing Python packages"
     [ -x .venv/bin/python ] || "$python" -m venv .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
-    VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync -q --require-hashes requirements.lock
+    .venv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9 ||
+        fail "pip could not install uv; is the network there?"
+    # The machine's own certificates, as pip and apt use them.
+    VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync -q --system-certs --require-hashes \
+        requirements.lock || fail "uv could not install requirements.lock; is the network there?"
     echo "$stamp" >.venv/.stamp
 }
 

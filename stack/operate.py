@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 
-from stack import checks, survivors
+from stack import checks, postgres, survivors
 from stack.databases import Databases
 from stack.errors import StackError
 from stack.layout import BIN, PORTS, ROOT, Layout
@@ -62,6 +63,17 @@ class Stack:
     def is_well(self, program: Program) -> bool:
         """Whether it runs and is ready."""
         return self.supervisor.is_running(program.name) and program.ready()
+
+    def problems(self) -> list[str]:
+        """What is not well now, one sentence each; none when all is well."""
+        if self.supervisor_pid() is None:
+            return ["The stack does not run; `make stack` starts it."]
+        parts = [f"{p.name} is not ready." for p in self.programs if not self.is_well(p)]
+        targets = prometheus_targets(self.layout)
+        if not targets:
+            return [*parts, "Prometheus tells of no target."]
+        down = (each for each in targets if each.problem)
+        return [*parts, *(f"Target {t.job} {t.instance} is down: {t.problem}" for t in down)]
 
     def up(self) -> None:
         """Start what is not running, in order; ready when every Prometheus target is up."""
@@ -190,6 +202,12 @@ class Stack:
         for program in known:
             self.supervisor.await_stop(program.name, longest)
             self.say(f"stopped {program.name}")
+
+    def remove(self) -> None:
+        """Remove the state folder and all data, for good; the stack must not run."""
+        for data in (self.layout.primary, self.layout.replica):
+            postgres.remove(data)
+        shutil.rmtree(self.layout.state, ignore_errors=True)
 
     def _end_survivors(self) -> bool:
         left = survivors.session(self._pidfile)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from stack.layout import ROOT, Layout
-from stack.operate import Stack
+from tests.stack.live import LiveStack
 
 OFFSET = 10_000
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack() -> Iterator[LiveStack]:
     """A running stack at an offset, taken down and removed afterwards."""
-    layout = Layout(ROOT / ".stack-test", OFFSET)
-    made = Stack(layout, print)
+    made = LiveStack(Layout(ROOT / ".stack-test", OFFSET), print)
+    # What a run that was interrupted has left behind would be taken for this run's.
+    made.down()
+    made.remove()
+    made = LiveStack(Layout(ROOT / ".stack-test", OFFSET), print)
     try:
         made.up()
         yield made
     finally:
         made.down()
-        shutil.rmtree(layout.elsewhere, ignore_errors=True)
-        shutil.rmtree(layout.state, ignore_errors=True)
-        assert not os.path.exists(layout.state)
+        made.remove()

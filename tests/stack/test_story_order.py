@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from stack.checks import targets_down, wait_until
-from stack.operate import Stack
+from stack.processes import wait_until
+from tests.stack.live import LiveStack
 
 
 @pytest.fixture
-def shop(stack: Stack) -> Iterator[httpx.Client]:
+def shop(stack: LiveStack) -> Iterator[httpx.Client]:
     base = f"https://localhost:{stack.layout.port('edge-https')}"
     with httpx.Client(base_url=base, verify=str(stack.layout.ca), timeout=10) as client:
         yield client
@@ -33,12 +33,11 @@ def place(shop: httpx.Client, who: dict[str, str], key: str, **headers: str) -> 
     return shop.post("/api/orders", json=body, headers={**who, "Idempotency-Key": key, **headers})
 
 
-def test_all_is_well_and_every_target_is_up(stack: Stack) -> None:
+def test_all_is_well_and_every_target_is_up(stack: LiveStack) -> None:
     assert stack.problems() == []
-    assert targets_down(stack.layout) == []
 
 
-def test_bringing_up_again_changes_no_process(stack: Stack) -> None:
+def test_bringing_up_again_changes_no_process(stack: LiveStack) -> None:
     before = {name: info["pid"] for name, info in stack.supervisor.states().items()}
     stack.up()
     after = {name: info["pid"] for name, info in stack.supervisor.states().items()}
@@ -46,7 +45,7 @@ def test_bringing_up_again_changes_no_process(stack: Stack) -> None:
 
 
 def test_an_order_is_confirmed_by_mail_and_traced_from_edge_to_job(
-    stack: Stack, shop: httpx.Client
+    stack: LiveStack, shop: httpx.Client
 ) -> None:
     who = sign_in(shop)
     trace_id = uuid.uuid4().hex
@@ -57,23 +56,22 @@ def test_an_order_is_confirmed_by_mail_and_traced_from_edge_to_job(
     assert shop.get(f"/api/orders/{order['id']}", headers=who).json() == order
 
     box = mailbox.Maildir(stack.layout.state / "mail" / "box")
-    assert wait_until(
-        lambda: any(order["id"] in str(mail["Subject"]) for mail in box), 20
-    ), "the confirmation did not arrive"
+    arrived = lambda: any(order["id"] in str(mail["Subject"]) for mail in box)
+    wait_until(arrived, 20, "The confirmation")
     worker_log = stack.layout.logs / "worker.jsonl"
-    assert wait_until(lambda: trace_id in worker_log.read_text(), 10)
+    wait_until(lambda: trace_id in worker_log.read_text(), 10, "The worker's line")
     web_logs = list(stack.layout.logs.glob("web-blue-?.jsonl"))
-    assert wait_until(lambda: any(trace_id in log.read_text() for log in web_logs), 10)
-    assert wait_until(lambda: trace_id in exemplars(stack), 10)
+    wait_until(lambda: any(trace_id in log.read_text() for log in web_logs), 10, "The order's line")
+    wait_until(lambda: trace_id in exemplars(stack), 10, "The exemplar")
 
 
-def exemplars(stack: Stack) -> str:
+def exemplars(stack: LiveStack) -> str:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     addresses = [stack.layout.address(f"web-blue-{n}-metrics") for n in (1, 2)]
     return "".join(httpx.get(f"http://{a}/metrics", headers=accept).text for a in addresses)
 
 
-def test_the_same_key_answers_with_the_same_order(stack: Stack, shop: httpx.Client) -> None:
+def test_the_same_key_answers_with_the_same_order(stack: LiveStack, shop: httpx.Client) -> None:
     who, key = sign_in(shop), uuid.uuid4().hex
     first, second = place(shop, who, key), place(shop, who, key)
     assert (first.status_code, second.status_code) == (201, 200)
@@ -81,10 +79,10 @@ def test_the_same_key_answers_with_the_same_order(stack: Stack, shop: httpx.Clie
 
 
 def test_with_redis_stopped_the_catalogue_and_orders_still_answer(
-    stack: Stack, shop: httpx.Client
+    stack: LiveStack, shop: httpx.Client
 ) -> None:
     who = sign_in(shop)
-    stack.supervisor.stop("redis")
+    stack.stop("redis")
     try:
         assert shop.get("/api/products/9").status_code == 200
         assert place(shop, who, uuid.uuid4().hex).status_code == 201
@@ -92,5 +90,5 @@ def test_with_redis_stopped_the_catalogue_and_orders_still_answer(
         assert ready.status_code == 503
         assert ready.json()["parts"]["cache"] == "unreachable"
     finally:
-        stack.supervisor.start("redis")
-    assert wait_until(lambda: shop.get("/health/ready").status_code == 200, 20)
+        stack.start("redis")
+    wait_until(lambda: shop.get("/health/ready").status_code == 200, 20, "The cache")
