@@ -24,9 +24,12 @@ status: ## Say how every part is; fails unless all is well
 test: bootstrap ## Run the tests; they start and stop what they need
 	@$(PYTHON) -m pytest
 
-check: bootstrap ## Lint, types, configuration checks
+check: bootstrap ## Lint, types, imports, configuration checks
 	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/yamllint --strict .yamllint.yaml alerts observability stack/templates
 	@$(PYTHON) -m stack check-configs
 
 load: ## Open-loop load on the running stack, with a verdict (RATE=800 SECONDS=30)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response
-from flask_talisman import Talisman  # type: ignore[import-untyped]
+from flask_talisman import Talisman
 
 from desk import core, problems, routes, webhook
 from desk.board import Board

@@ -4,6 +4,6 @@ from gevent import monkey
 
 monkey.patch_all()
 
-from loadtest.cli import main  # noqa: E402 - must come after the patch
+from loadtest.cli import main
 
 main(prog_name="python -m loadtest")

@@ -152,7 +152,9 @@ class _Request:
             span.set_attribute("http.request.id", self.id)
             span.set_attribute("client.address", self._environ.get("REMOTE_ADDR", ""))
             if self.status >= 500:
-                span.set_attribute("error.type", type(error).__qualname__ if error else str(self.status))
+                span.set_attribute(
+                    "error.type", type(error).__qualname__ if error else str(self.status)
+                )
                 span.set_status(Status(StatusCode.ERROR))
         span.end()
 

@@ -48,7 +48,7 @@ class Telemetry:
         self.instruments = Instruments()
         self.instruments.set_build_info(options.version, options.slot, options.environment)
         self._logs = start_logging(
-            _log_fields(options),
+            log_fields(options),
             options.log_level,
             options.log_file,
             lambda result, lines: self.instruments.log_lines.labels(result).inc(lines),
@@ -96,7 +96,8 @@ def _serve_metrics(
     return start_http_server(port, addr=host, registry=instruments.registry)
 
 
-def _log_fields(options: TelemetryOptions) -> dict[str, str]:
+def log_fields(options: TelemetryOptions) -> dict[str, str]:
+    """The ECS fields that every line of this process carries."""
     return {
         "service.name": options.service,
         "service.version": options.version,
@@ -112,6 +113,4 @@ def _tracing_options(options: TelemetryOptions) -> TracingOptions:
         "service.instance.id": options.instance,
         "deployment.environment.name": options.environment,
     }
-    return TracingOptions(
-        resource, options.sample_ratio, options.otlp_endpoint, options.trace_file
-    )
+    return TracingOptions(resource, options.sample_ratio, options.otlp_endpoint, options.trace_file)

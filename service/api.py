@@ -11,18 +11,12 @@ from typing import Any, TypeVar
 
 import orjson
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from service.errors import Problem
 
 M = TypeVar("M", bound=BaseModel)
 JSON = "application/json"
-
-
-class Body(BaseModel):
-    """What comes in or goes out: unknown fields are refused, for they are mostly typing errors."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
 @dataclass(frozen=True)

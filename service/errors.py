@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from observability.errors import capture
@@ -77,7 +77,7 @@ def install_error_handlers(app: Flask, instruments: Instruments, retry_after_sec
 
 def _on_http_exception(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:  # a redirect is an answer, not a problem
-        return Response.force_type(error.get_response(), request.environ)
+        return current_app.make_response(error.get_response(request.environ))
     headers = dict(error.get_headers(request.environ))
     headers.pop("Content-Type", None)
     headers.pop("Content-Length", None)

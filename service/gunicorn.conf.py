@@ -12,7 +12,10 @@ import threading
 from types import FrameType
 from typing import Any
 
+from observability.logs import gunicorn_logging
+from observability.telemetry import log_fields
 from service.settings import SettingsError, load_settings
+from service.stores import telemetry_options
 
 try:
     _settings = load_settings()
@@ -33,6 +36,7 @@ graceful_timeout = int(_settings.drain_seconds) + 25
 # The requests' own lines come from the telemetry middleware.
 accesslog = None
 errorlog = "-"
+logconfig_dict = gunicorn_logging(log_fields(telemetry_options(_settings, "web")))
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm"
 

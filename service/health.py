@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from flask import Response, request
 
-from service.api import Body, Operation, Parameter, json_response
+from service.api import Operation, Parameter, json_response
+from service.body import Body
 from service.lifecycle import Lifecycle
 from service.storage.cache import Cache, CacheAway
 from service.storage.postgres import Database, Unavailable
@@ -21,9 +22,7 @@ from service.storage.schema import required_revision
 OK = "ok"
 # Without these a replica can serve nobody.
 ESSENTIAL = ("lifecycle", "schema")
-DEGRADED = Parameter(
-    "degraded", "query", {"type": "string", "enum": ["allowed"]}, required=False
-)
+DEGRADED = Parameter("degraded", "query", {"type": "string", "enum": ["allowed"]}, required=False)
 
 
 class Alive(Body):

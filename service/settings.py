@@ -139,9 +139,9 @@ class Settings(BaseSettings):
     log_file: str | None = None
     trace_file: str | None = None
     service_name: Annotated[str, Field(validation_alias="OTEL_SERVICE_NAME")] = "firewatch"
-    otlp_endpoint: Annotated[
-        str | None, Field(validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
-    ] = None
+    otlp_endpoint: Annotated[str | None, Field(validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")] = (
+        None
+    )
     trace_sample_ratio: Annotated[
         float, Field(validation_alias="OTEL_TRACES_SAMPLER_ARG", ge=0, le=1)
     ] = 0.1

@@ -114,7 +114,7 @@ def _worker(layout: Layout, keys: Secrets) -> Program:
     return Program(
         "worker",
         # Customers before confirmations: the worker yields the processor.
-        ["nice", "-n", "5", str(BIN / "python"), "-m", "service.jobs.worker"],
+        ["nice", "-n", "5", str(BIN / "python"), "-m", "service.jobs"],
         SERVICE,
         readiness.http(f"http://{layout.address('worker-metrics')}/metrics"),
         environment,

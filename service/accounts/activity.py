@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from typing import cast
 
 from redis import Redis
 
@@ -41,7 +40,7 @@ class Activity:
 
         def trim_and_count(redis: Redis) -> int:
             redis.zremrangebyscore(KEY, 0, time.time() - ACTIVE_SECONDS)
-            return cast(int, redis.zcard(KEY))
+            return redis.zcard(KEY)
 
         try:
             return float(self._cache.call("activity", trim_and_count))

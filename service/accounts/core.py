@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from service.api import Body
+from service.body import Body
 
 TOKEN_BYTES = 32
 # One @, no blanks or control characters, a dot in the domain: the rest only a message can prove.

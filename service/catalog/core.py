@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.api import Body
+from service.body import Body
 
 PAGE_SIZE = 20
 LAST_PAGE = 100_000

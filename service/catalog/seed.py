@@ -7,8 +7,30 @@ from collections.abc import Callable
 from psycopg import Connection
 
 BATCH = 50_000
-KINDS = ("Lantern", "Compass", "Kettle", "Tent", "Rope", "Blanket", "Whistle", "Axe", "Map", "Boots")
-LOOKS = ("Amber", "Birch", "Cedar", "Dusk", "Ember", "Fern", "Granite", "Harbour", "Iron", "Juniper")
+KINDS = (
+    "Lantern",
+    "Compass",
+    "Kettle",
+    "Tent",
+    "Rope",
+    "Blanket",
+    "Whistle",
+    "Axe",
+    "Map",
+    "Boots",
+)
+LOOKS = (
+    "Amber",
+    "Birch",
+    "Cedar",
+    "Dusk",
+    "Ember",
+    "Fern",
+    "Granite",
+    "Harbour",
+    "Iron",
+    "Juniper",
+)
 
 INSERT = """
 WITH new AS (

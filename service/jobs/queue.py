@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+
 from procrastinate import App, RetryStrategy, SyncPsycopgConnector
 
 from observability.tracing import current_traceparent

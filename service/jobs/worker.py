@@ -1,13 +1,12 @@
 """The worker process: runs order jobs until TERM, then finishes those in hand and flushes.
 
-Run: ``python -m service.jobs.worker``. At least once: a job whose worker died is found by its
+Run: ``python -m service.jobs``. At least once: a job whose worker died is found by its
 missing heartbeat and run again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 
@@ -15,7 +14,7 @@ from observability.telemetry import Telemetry
 from service.jobs.confirmation import Confirmations
 from service.jobs.queue import CONFIRMATION, QUEUE, retry_strategy
 from service.jobs.telemetry import JobTelemetry
-from service.settings import Settings, SettingsError, load_settings
+from service.settings import Settings
 from service.storage.postgres import Database
 from service.stores import make_database, make_personal_data, telemetry_options
 
@@ -24,9 +23,7 @@ HOUSEKEEPING = "housekeeping"
 OLD_JOB_HOURS = 24
 
 
-def make_worker_app(
-    settings: Settings, confirmations: Confirmations, database: Database
-) -> App:
+def make_worker_app(settings: Settings, confirmations: Confirmations, database: Database) -> App:
     """A procrastinate app that knows every task of the shop."""
     app = App(connector=PsycopgConnector(conninfo=settings.database_url, min_size=1, max_size=4))
 
@@ -50,7 +47,12 @@ def _add_housekeeping(app: App, settings: Settings, database: Database) -> None:
             await manager.retry_job(job)
 
     @app.periodic(cron="17 * * * *")
-    @app.task(name="remove_expired", queue=HOUSEKEEPING, pass_context=True, retry=RetryStrategy(max_attempts=3))
+    @app.task(
+        name="remove_expired",
+        queue=HOUSEKEEPING,
+        pass_context=True,
+        retry=RetryStrategy(max_attempts=3),
+    )
     async def remove_expired(context: JobContext, timestamp: int) -> None:
         await context.app.job_manager.delete_old_jobs(nb_hours=OLD_JOB_HOURS)
         await asyncio.to_thread(_delete_expired_sessions, database)
@@ -84,17 +86,3 @@ def run(settings: Settings) -> None:
     finally:
         database.close()
         telemetry.close()
-
-
-def main() -> int:
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    run(settings)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 import orjson
 from pydantic import Field, model_validator
 
-from service.api import Body
+from service.body import Body
 from service.catalog.core import LAST_PRODUCT
 
 MAX_ITEMS = 50
@@ -80,7 +80,9 @@ def priced(request: OrderRequest, offers: Mapping[int, Offer]) -> tuple[list[Ord
     Raises:
         Refused: ``unknown_product``, ``out_of_stock`` or ``mixed_currencies``.
     """
-    _refuse_if("unknown_product", [x.product_id for x in request.items if x.product_id not in offers])
+    _refuse_if(
+        "unknown_product", [x.product_id for x in request.items if x.product_id not in offers]
+    )
     _refuse_if(
         "out_of_stock",
         [x.product_id for x in request.items if offers[x.product_id].available < x.quantity],

@@ -69,9 +69,7 @@ class OrderStore:
         self._enqueue(session, str(row["id"]))
         return Placed(_order(row["id"], row["created_at"], currency, items), replayed=False)
 
-    def _replay(
-        self, session: Session, account_id: str, key: str, request: OrderRequest
-    ) -> Placed:
+    def _replay(self, session: Session, account_id: str, key: str, request: OrderRequest) -> Placed:
         row = session.row(
             "order_by_key",
             "SELECT id, request_hash FROM orders WHERE account_id = %s AND idempotency_key = %s",

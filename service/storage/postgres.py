@@ -62,9 +62,7 @@ class Session:
         self._instruments = instruments
         self._tracer = tracer
 
-    def rows(
-        self, operation: str, query: LiteralString, values: Sequence[Any] = ()
-    ) -> list[Row]:
+    def rows(self, operation: str, query: LiteralString, values: Sequence[Any] = ()) -> list[Row]:
         """Run ``query``; all its rows, or none where it returns none.
 
         ``operation`` is a constant name for metrics and spans, such as ``product_get``.
@@ -73,9 +71,7 @@ class Session:
             cursor = self.connection.execute(query, values)
             return cursor.fetchall() if cursor.description else []
 
-    def row(
-        self, operation: str, query: LiteralString, values: Sequence[Any] = ()
-    ) -> Row | None:
+    def row(self, operation: str, query: LiteralString, values: Sequence[Any] = ()) -> Row | None:
         """The first row of ``rows``, or None."""
         rows = self.rows(operation, query, values)
         return rows[0] if rows else None
