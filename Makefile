@@ -29,7 +29,7 @@ check: bootstrap ## Lint, types, imports, configuration checks
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
-	@.venv/bin/yamllint --strict .yamllint.yaml alerts observability stack/templates
+	@.venv/bin/yamllint --strict alerts observability stack/templates
 	@$(PYTHON) -m stack check-configs
 
 load: ## Open-loop load on the running stack, with a verdict (RATE=800 SECONDS=30)

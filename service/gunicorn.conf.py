@@ -6,6 +6,8 @@ telemetry and pools start in the worker, after fork.
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import sys
 import threading
@@ -39,6 +41,16 @@ errorlog = "-"
 logconfig_dict = gunicorn_logging(log_fields(telemetry_options(_settings, "web")))
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm"
+
+
+PR_SET_PDEATHSIG = 1
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Die with the master: an orphan would keep the port, and its successor could not start."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != worker.ppid:
+        sys.exit("gunicorn's master has died")
 
 
 def post_worker_init(worker: Any) -> None:

@@ -23,6 +23,7 @@ class Lifecycle:
 
     def start_drain(self) -> None:
         """Fail readiness from now on."""
+        log.info("drain started")
         self.draining = True
 
     def on_close(self, name: str, close: Callable[[], None]) -> None:

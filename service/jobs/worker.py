@@ -36,7 +36,7 @@ def make_worker_app(settings: Settings, confirmations: Confirmations, database: 
 
 
 def _add_housekeeping(app: App, settings: Settings, database: Database) -> None:
-    @app.periodic(cron="*/5 * * * * *")
+    @app.periodic(cron="* * * * * */5")  # the seconds come last
     @app.task(name="retry_stalled_jobs", queue=HOUSEKEEPING, pass_context=True)
     async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
         manager = context.app.job_manager

@@ -7,10 +7,11 @@ the object that they guard.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from circuitbreaker import CircuitBreaker
+from circuitbreaker import STATE_HALF_OPEN, CircuitBreaker
 
 log = logging.getLogger("firewatch.breaker")
 
@@ -24,7 +25,8 @@ class BreakerOpen(Exception):
 
 
 class Breaker:
-    """Lets calls through until ``is_failure`` has been true twice in a row; then again after a pause.
+    """Lets calls through until ``is_failure`` has been true twice in a row; after a pause, one call
+    tries whether the store is back, while all others are still turned away: it may wait for long.
 
     Other exceptions (a broken constraint, say) prove that the store is there, so they close it.
     Calls run side by side: nothing is locked around them.
@@ -38,6 +40,7 @@ class Breaker:
             expected_exception=lambda _kind, error: is_failure(error),
             name=name,
         )
+        self._trial = threading.Lock()
 
     def call(self, work: Callable[[], T]) -> T:
         """Run ``work``.
@@ -47,6 +50,16 @@ class Breaker:
         """
         if self._circuit.opened:
             raise BreakerOpen(self._name)
+        if self._circuit.state != STATE_HALF_OPEN:
+            return self._call(work)
+        if not self._trial.acquire(blocking=False):
+            raise BreakerOpen(self._name)
+        try:
+            return self._call(work)
+        finally:
+            self._trial.release()
+
+    def _call(self, work: Callable[[], T]) -> T:
         was_closed = self._circuit.closed
         try:
             with self._circuit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from stack.layout import REPLICAS
 from stack.operate import Stack
 from stack.processes import wait_until
 
@@ -29,6 +30,13 @@ class LiveStack(Stack):
     def start(self, name: str) -> None:
         self.supervisor.start(name)
         self.await_well(name)
+        # A store that is back is soon found by those who use it.
+        wait_until(self.all_replicas_ready, SETTLE_SECONDS, "The service")
+
+    def all_replicas_ready(self) -> bool:
+        """Whether each replica can serve all that it serves."""
+        urls = (f"http://{self.layout.address(name)}/health/ready" for name in REPLICAS)
+        return all(httpx.get(url).status_code == 200 for url in urls)
 
     def await_well(self, name: str) -> None:
         (program,) = (each for each in self.programs if each.name == name)

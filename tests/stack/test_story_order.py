@@ -10,27 +10,14 @@ import httpx
 import pytest
 
 from stack.processes import wait_until
+from tests.stack.customer import place, shopper, sign_in
 from tests.stack.live import LiveStack
 
 
 @pytest.fixture
 def shop(stack: LiveStack) -> Iterator[httpx.Client]:
-    base = f"https://localhost:{stack.layout.port('edge-https')}"
-    with httpx.Client(base_url=base, verify=str(stack.layout.ca), timeout=10) as client:
+    with shopper(stack) as client:
         yield client
-
-
-def sign_in(shop: httpx.Client) -> dict[str, str]:
-    who = {"email": f"{uuid.uuid4().hex}@shop.example", "password": "correct horse battery"}
-    created = shop.post("/api/accounts", json={**who, "address": "12 Ridge Road"})
-    assert created.status_code == 201, created.text
-    token = shop.post("/api/sessions", json=who).json()["token"]
-    return {"Authorization": f"Bearer {token}"}
-
-
-def place(shop: httpx.Client, who: dict[str, str], key: str, **headers: str) -> httpx.Response:
-    body = {"items": [{"product_id": 7, "quantity": 1}]}
-    return shop.post("/api/orders", json=body, headers={**who, "Idempotency-Key": key, **headers})
 
 
 def test_all_is_well_and_every_target_is_up(stack: LiveStack) -> None:
@@ -76,19 +63,3 @@ def test_the_same_key_answers_with_the_same_order(stack: LiveStack, shop: httpx.
     first, second = place(shop, who, key), place(shop, who, key)
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
-
-
-def test_with_redis_stopped_the_catalogue_and_orders_still_answer(
-    stack: LiveStack, shop: httpx.Client
-) -> None:
-    who = sign_in(shop)
-    stack.stop("redis")
-    try:
-        assert shop.get("/api/products/9").status_code == 200
-        assert place(shop, who, uuid.uuid4().hex).status_code == 201
-        ready = shop.get("/health/ready")
-        assert ready.status_code == 503
-        assert ready.json()["parts"]["cache"] == "unreachable"
-    finally:
-        stack.start("redis")
-    wait_until(lambda: shop.get("/health/ready").status_code == 200, 20, "The cache")
