@@ -15,7 +15,7 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from opentelemetry.trace import SpanKind, Tracer
-from psycopg import Connection
+from psycopg import Connection, pq
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -28,8 +28,6 @@ log = logging.getLogger("firewatch.postgres")
 PRIMARY = "primary"
 REPLICA = "replica"
 FAILED = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
-# Enough to connect anew to a server that has restarted; little to wait for one that is away.
-RECONNECT_SECONDS = 0.25
 SHUTTING_DOWN = ("57P01", "57P02", "57P03")
 Row = DictRow
 T = TypeVar("T")
@@ -129,6 +127,7 @@ class Server:
         statement_timeout_seconds: float,
     ) -> None:
         self.target = target
+        self._url = url
         self._instruments = instruments
         self._tracer = tracer
         self._wait = instruments.db_pool_wait.labels(target)
@@ -190,7 +189,10 @@ class Server:
         connection = self._pool.getconn()
         while was_closed(connection):
             self._pool.putconn(connection)  # which the pool replaces, where it can
-            connection = self._pool.getconn(timeout=RECONNECT_SECONDS)
+            if pq.PGconn.ping(self._url.encode()) != pq.Ping.OK:
+                # At once: to wait for a server that is away would hold up all other requests.
+                raise psycopg.OperationalError(f"{self.target} has closed its connections")
+            connection = self._pool.getconn()
         return connection
 
     def _count_error(self, error: BaseException) -> None:
