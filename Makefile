@@ -32,8 +32,8 @@ check: bootstrap ## Lint, types, imports, configuration checks
 	@.venv/bin/yamllint --strict alerts observability stack/templates
 	@$(PYTHON) -m stack check-configs
 
-load: ## Open-loop load on the running stack, with a verdict (RATE=800 SECONDS=30)
-	@$(PYTHON) -m loadtest run --profile steady --rate $${RATE:-800} --duration $${SECONDS_:-30} --ca .stack/tls/ca.pem
+load: ## Open-loop load on the running stack, with a verdict (RATE=800 DURATION=30)
+	@$(PYTHON) -m loadtest run --profile steady $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
 
 lock: bootstrap ## Resolve the Python dependencies anew
 	@.venv/bin/uv pip compile pyproject.toml --extra stack --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 --universal -q -o requirements.lock

@@ -52,7 +52,7 @@ class BoundClientPool(HTTPClientPool):
         client = super().get_client(url)
         if fresh:
             # The library has a hook for making the socket, but no setting for its address.
-            client._connection_pool._create_tcp_socket = self._bound_socket  # type: ignore[method-assign]
+            client._connection_pool._create_tcp_socket = self._bound_socket  # type: ignore[method-assign, assignment]
         return client
 
     def move(self, address: str) -> None:

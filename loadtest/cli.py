@@ -22,6 +22,7 @@ from loadtest.prometheus import Prometheus, PrometheusError, Window, server_figu
 from loadtest.report import Report, check_table, write_report
 from loadtest.targets import TARGETS
 from loadtest.verdict import Outcome, judge
+from stack.layout import Layout
 
 
 @click.group()
@@ -33,23 +34,22 @@ def main() -> None:
 @click.option("--profile", "name", type=click.Choice(sorted(PROFILES)), default="steady")
 @click.option("--rate", type=click.FloatRange(min=1), help="Requests a second, in all.")
 @click.option("--duration", type=click.FloatRange(min=1), help="Seconds of the timed window.")
-@click.option("--base-url", default="https://127.0.0.1:8443", show_default=True)
-@click.option("--ca", type=click.Path(path_type=Path), default=Path(".stack/tls/ca.pem"))
+@click.option("--base-url", help="The shop; by default this machine's stack.")
+@click.option("--ca", type=click.Path(path_type=Path), help="The CA to trust; the stack's own.")
 @click.option(
     "--prometheus",
-    default="http://127.0.0.1:9090",
-    show_default=True,
-    help="Where to read the service's own figures; 'none' judges by the client's alone.",
+    help="Where to read the service's own figures, by default the stack's; "
+    "'none' judges by the client's alone.",
 )
-@click.option("--report-dir", type=click.Path(path_type=Path), default=Path(".stack/reports"))
+@click.option("--report-dir", type=click.Path(path_type=Path), help="By default the stack's.")
 def run(
     name: str,
     rate: float | None,
     duration: float | None,
-    base_url: str,
-    ca: Path,
-    prometheus: str,
-    report_dir: Path,
+    base_url: str | None,
+    ca: Path | None,
+    prometheus: str | None,
+    report_dir: Path | None,
 ) -> None:
     """Run a profile. Exits 0 on a pass, 1 on a fail, 2 when the run says nothing (invalid)."""
     profile = PROFILES[name]
@@ -58,13 +58,16 @@ def run(
         rate=rate or profile.rate,
         duration_seconds=duration or profile.duration_seconds,
     )
+    layout = Layout.from_environment()
+    shop = base_url or f"https://{layout.address('edge-https')}"
+    figures = prometheus or f"http://{layout.address('prometheus')}"
     try:
-        reader = None if prometheus == "none" else Prometheus(prometheus)
-        report = _run(name, profile, base_url.rstrip("/"), ca, reader)
+        reader = None if figures == "none" else Prometheus(figures)
+        report = _run(name, profile, shop.rstrip("/"), ca or layout.ca, reader)
     except (SetUpError, PrometheusError) as error:
         click.echo(f"invalid: {error}", err=True)
         sys.exit(Outcome.INVALID)
-    path = write_report(report, report_dir)
+    path = write_report(report, report_dir or layout.state / "reports")
     _say_verdict(report, path)
     sys.exit(report.verdict.outcome)
 

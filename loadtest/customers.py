@@ -61,18 +61,14 @@ def _sign_in(client: httpx.Client, email: str) -> str:
 def _catalogue(client: httpx.Client) -> tuple[tuple[int, ...], int]:
     first = _ask(client, "GET", "/api/products?page=1", 200)
     pages = int(first["pages"])
-    rest = [
-        _ask(client, "GET", f"/api/products?page={page}", 200) for page in range(2, pages + 1)
-    ]
+    rest = [_ask(client, "GET", f"/api/products?page={page}", 200) for page in range(2, pages + 1)]
     ids = tuple(int(item["id"]) for page in (first, *rest) for item in page["items"])
     if not ids:
         raise SetUpError("The catalogue is empty: seed it first.")
     return ids, pages
 
 
-def _ask(
-    client: httpx.Client, method: str, path: str, expected: int, body: object = None
-) -> Any:
+def _ask(client: httpx.Client, method: str, path: str, expected: int, body: object = None) -> Any:
     try:
         answer = client.request(method, path, json=body)
     except httpx.HTTPError as error:

@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 import gevent
 from locust.env import Environment
@@ -58,7 +59,7 @@ class Run:
         self._stats: RequestStats = environment.stats
         self._runner: LocalRunner = environment.create_local_runner()
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Self:
         self._runner.start(self._profile.users, spawn_rate=self._profile.users)
         while self._counter.idle < self._profile.users:
             gevent.sleep(0.05)
@@ -149,5 +150,3 @@ def _sleep_until(moment: float) -> None:
 def _cpu_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-

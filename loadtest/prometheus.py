@@ -105,9 +105,7 @@ def server_figures(prometheus: Prometheus, window: Window, targets: Targets) -> 
     all_lookups = f"sum({window.grown(f'{lookups}{{{WEB}}}')})"
     return ServerFigures(
         requests=prometheus.value(count),
-        p95_seconds=prometheus.value(
-            f"histogram_quantile({targets.response_share:g}, {buckets})"
-        ),
+        p95_seconds=prometheus.value(f"histogram_quantile({targets.response_share:g}, {buckets})"),
         share_in_time=prometheus.value(f"{in_time} / {count}"),
         query_mean_seconds=prometheus.value(f"{spent} / {asked}"),
         cache_hit_share=prometheus.value(f"{hits} / {all_lookups}"),
