@@ -200,28 +200,6 @@ def start_logging(
     return handler
 
 
-def gunicorn_logging(static_fields: Mapping[str, str], level: str = "INFO") -> dict[str, Any]:
-    """gunicorn's ``logconfig_dict``: its lines on standard output, in ECS.
-
-    For its master process, which has no telemetry; in a worker ``start_logging`` takes over.
-    """
-    to_console = {"level": level, "handlers": ["console"], "propagate": False}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"ecs": {"()": EcsFormatter, "static_fields": dict(static_fields)}},
-        "handlers": {
-            "console": {
-                "class": "logging.StreamHandler",
-                "formatter": "ecs",
-                "stream": "ext://sys.stdout",
-            }
-        },
-        "loggers": {"gunicorn.error": to_console, "gunicorn.access": to_console},
-        "root": {"level": level, "handlers": ["console"]},
-    }
-
-
 def _route_libraries_through_root() -> None:
     # gunicorn gives its loggers handlers of their own; its lines must take our form instead.
     for name in ("gunicorn.error", "gunicorn.access"):
