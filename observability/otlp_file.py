@@ -6,18 +6,21 @@ Source of the form: the OTLP specification, "JSON Protobuf Encoding": ids in hex
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from google.protobuf.json_format import MessageToDict
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, Status
+from opentelemetry.util.types import Attributes
 
-ID_FIELDS = ("traceId", "spanId", "parentSpanId")
+# Span.flags of the OTLP specification, beside the W3C trace flags in the lowest byte.
+HAS_IS_REMOTE, IS_REMOTE = 0x100, 0x200
+NO_SCOPE = InstrumentationScope("")
 
 
 class OtlpJsonFileExporter(SpanExporter):
@@ -47,19 +50,98 @@ class OtlpJsonFileExporter(SpanExporter):
 
 
 def to_otlp_json(spans: Sequence[ReadableSpan]) -> dict[str, Any]:
-    """The OTLP JSON object for ``spans``."""
-    message = MessageToDict(encode_spans(spans), use_integers_for_enums=True)
-    for resource in message["resourceSpans"]:
-        for scope in resource["scopeSpans"]:
-            for span in scope["spans"]:
-                _ids_to_hex(span)
-                for link in span.get("links", ()):
-                    _ids_to_hex(link)
-    return dict(message)
+    """The OTLP JSON object for ``spans``, by resource and scope.
+
+    Written here because protobuf's own way to JSON took a tenth of a busy replica's time; a test
+    holds the two equal.
+    """
+    grouped: dict[Resource, dict[InstrumentationScope, list[dict[str, Any]]]] = {}
+    for span in spans:
+        scope = span.instrumentation_scope or NO_SCOPE
+        grouped.setdefault(span.resource, {}).setdefault(scope, []).append(_span(span))
+    return {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": _attributes(resource.attributes)},
+                "scopeSpans": [
+                    {"scope": _scope(scope), "spans": encoded} for scope, encoded in scopes.items()
+                ],
+            }
+            for resource, scopes in grouped.items()
+        ]
+    }
 
 
-def _ids_to_hex(record: dict[str, Any]) -> None:
-    # protobuf's JSON form writes bytes as base64; OTLP asks for hex in exactly these fields.
-    for field in ID_FIELDS:
-        if field in record:
-            record[field] = base64.b64decode(record[field]).hex()
+def _scope(scope: InstrumentationScope) -> dict[str, Any]:
+    named = {"name": scope.name, "version": scope.version}
+    return {key: value for key, value in named.items() if value}
+
+
+def _span(span: ReadableSpan) -> dict[str, Any]:
+    context, parent = span.context, span.parent
+    assert context is not None
+    encoded: dict[str, Any] = {
+        "traceId": format(context.trace_id, "032x"),
+        "spanId": format(context.span_id, "016x"),
+        "name": span.name,
+        "kind": span.kind.value + 1,  # OTLP counts from 1: 0 says that no kind was given
+        "startTimeUnixNano": str(span.start_time),
+        "endTimeUnixNano": str(span.end_time),
+        "status": _status(span.status),
+        "flags": HAS_IS_REMOTE | (IS_REMOTE if parent is not None and parent.is_remote else 0),
+    }
+    if parent is not None:
+        encoded["parentSpanId"] = format(parent.span_id, "016x")
+    if context.trace_state:
+        encoded["traceState"] = context.trace_state.to_header()
+    if span.attributes:
+        encoded["attributes"] = _attributes(span.attributes)
+    if span.events:
+        encoded["events"] = [_event(event) for event in span.events]
+    if span.links:
+        encoded["links"] = [_link(link) for link in span.links]
+    return encoded
+
+
+def _status(status: Status) -> dict[str, Any]:
+    encoded: dict[str, Any] = {}
+    if status.status_code.value:
+        encoded["code"] = status.status_code.value
+    if status.description:
+        encoded["message"] = status.description
+    return encoded
+
+
+def _event(event: Event) -> dict[str, Any]:
+    encoded = {"timeUnixNano": str(event.timestamp), "name": event.name}
+    return {**encoded, **_with_attributes(event.attributes)}
+
+
+def _link(link: Link) -> dict[str, Any]:
+    flags = HAS_IS_REMOTE | (IS_REMOTE if link.context.is_remote else 0)
+    encoded = {
+        "traceId": format(link.context.trace_id, "032x"),
+        "spanId": format(link.context.span_id, "016x"),
+        "flags": flags,
+    }
+    return {**encoded, **_with_attributes(link.attributes)}
+
+
+def _with_attributes(attributes: Attributes) -> dict[str, Any]:
+    return {"attributes": _attributes(attributes)} if attributes else {}
+
+
+def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _value(value)} for key, value in (attributes or {}).items()]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"stringValue": value}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}  # as a string: JSON's numbers lose 64-bit integers
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    return {"arrayValue": {"values": [_value(each) for each in value]}}

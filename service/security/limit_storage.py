@@ -17,6 +17,13 @@ from service.storage.cache import Cache, CacheAway
 
 URI = "firewatch-cache://"
 
+# One command, so that no counter is ever left without an end.
+COUNT = """
+local count = redis.call('INCRBY', KEYS[1], ARGV[1])
+if count == tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return count
+"""
+
 
 class FailOpenStorage(Storage):
     """Counts in ``cache``; each call that finds it away is told to ``on_away``."""
@@ -38,10 +45,7 @@ class FailOpenStorage(Storage):
         """The count of ``key`` after adding ``amount``; the first one sets its life of ``expiry`` s."""
 
         def count(redis: Redis) -> int:
-            pipeline = redis.pipeline(transaction=False)
-            pipeline.incrby(key, amount)
-            pipeline.expire(key, expiry, nx=True)
-            return cast(int, pipeline.execute()[0])
+            return cast(int, redis.eval(COUNT, 1, key, str(amount), str(expiry)))
 
         return self._call("limit", count)
 
