@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 
 from stack import checks, postgres, survivors
@@ -101,6 +101,9 @@ class Stack:
             yield
 
     def _forget_a_dead_supervisor(self) -> None:
+        with suppress(StackError):
+            # One that was killed a moment ago is there for a little longer.
+            wait_until(self._supervisor_is_clear, 3, "The supervisor")
         if self.supervisor_pid() is None:
             self._end_survivors()
         elif not self.supervisor.answers():
@@ -109,6 +112,9 @@ class Stack:
                 f"This stack runs, but not at port {port}: stop it with the offset it was started"
                 " with."
             )
+
+    def _supervisor_is_clear(self) -> bool:
+        return self.supervisor_pid() is None or self.supervisor.answers()
 
     def _wanted_ports(self) -> list[str]:
         running = {name for name, info in self.supervisor.states().items() if info["pid"]}
