@@ -122,15 +122,9 @@ class Cache:
         value = self.get(cache, key)
         if value is not None:
             return value
-        if not self._take_lock(cache, key):
-            value = self._wait_for_other(cache, key)
-            if value is not None:
-                return value
-        value = load()
-        if value is not None:
-            self.put(cache, key, value, ttl_seconds)
-        self.delete("lock", f"{cache}:{key}")
-        return value
+        if self._take_lock(cache, key):
+            return self._load_alone(cache, key, ttl_seconds, load)
+        return self._wait_for_other(cache, key) or self._load(cache, key, ttl_seconds, load)
 
     def close(self) -> None:
         if self._client is not None:
@@ -144,6 +138,31 @@ class Cache:
             )
         except CacheAway:
             return True
+
+    def _load_alone(
+        self, cache: str, key: str, ttl_seconds: float, load: Callable[[], bytes | None]
+    ) -> bytes | None:
+        try:
+            # Another may have loaded it, and let go, between our look and our lock.
+            return self._peek(cache, key) or self._load(cache, key, ttl_seconds, load)
+        finally:
+            # Even when the load fails: nobody after us shall wait for it.
+            self.delete("lock", f"{cache}:{key}")
+
+    def _load(
+        self, cache: str, key: str, ttl_seconds: float, load: Callable[[], bytes | None]
+    ) -> bytes | None:
+        value = load()
+        if value is not None:
+            self.put(cache, key, value, ttl_seconds)
+        return value
+
+    def _peek(self, cache: str, key: str) -> bytes | None:
+        """``get``, not counted: the customer's look-up was counted already."""
+        try:
+            return cast("bytes | None", self.call("get", lambda redis: redis.get(_key(cache, key))))
+        except CacheAway:
+            return None
 
     def _wait_for_other(self, cache: str, key: str) -> bytes | None:
         give_up = time.monotonic() + LOCK_WAIT_SECONDS

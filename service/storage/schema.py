@@ -43,5 +43,8 @@ def migrate(database_url: str, say: Callable[[str], None] = print) -> None:
         except OperationalError as error:
             if "lock timeout" not in str(error) or attempt == LOCK_ATTEMPTS:
                 raise
-            say(f"A table is in use; trying again in {LOCK_PAUSE_SECONDS:.0f} s ({attempt}).")
+            say(
+                "A table is in use, or another migration runs; "
+                f"trying again in {LOCK_PAUSE_SECONDS:.0f} s ({attempt})."
+            )
             time.sleep(LOCK_PAUSE_SECONDS)

@@ -17,6 +17,8 @@ def run() -> None:
     locking = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     migrating = create_engine(url, poolclass=NullPool)
     with locking.connect() as guard, migrating.connect() as connection:
+        # Here too: a migration that hangs elsewhere must not hang all that come after it.
+        guard.execute(text("SET lock_timeout = '2s'"))
         guard.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
         connection.execute(text("SET lock_timeout = '2s'"))
         connection.commit()
