@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import ssl
 import sys
 import time
 from dataclasses import replace
@@ -11,18 +10,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import httpx
 
-from loadtest.addresses import addresses
-from loadtest.customers import SetUpError, open_shop
-from loadtest.drive import Run
-from loadtest.figures import ServerFigures
-from loadtest.locustfile import Counter
+from loadtest.addresses import HOSTS, addresses
+from loadtest.against import EarlierError, read_earlier
+from loadtest.customers import SetUpError, Shop, open_shop, trust
+from loadtest.drive import GeneratorError, Generators
+from loadtest.figures import ServerFigures, summarise
+from loadtest.generator import Generator, go_first
+from loadtest.machine import Watch
 from loadtest.profiles import PROFILES, Profile
 from loadtest.prometheus import Prometheus, PrometheusError, Window, server_figures
 from loadtest.report import Report, check_table, write_report
 from loadtest.targets import TARGETS
 from loadtest.verdict import Outcome, judge
-from stack.layout import Layout
+from stack.errors import StackError
+from stack.layout import HOST, Layout
+
+INVALID = (SetUpError, PrometheusError, GeneratorError, EarlierError, StackError)
 
 
 @click.group()
@@ -31,9 +36,19 @@ def main() -> None:
 
 
 @main.command()
+@click.option("--host", default=HOST, show_default=True)
+@click.option("--port", type=int, required=True)
+def generate(host: str, port: int) -> None:
+    """Generate load for the run that listens there; ``run`` starts these by itself."""
+    go_first()
+    Generator(host, port).serve()
+
+
+@main.command()
 @click.option("--profile", "name", type=click.Choice(sorted(PROFILES)), default="steady")
 @click.option("--rate", type=click.FloatRange(min=1), help="Requests a second, in all.")
 @click.option("--duration", type=click.FloatRange(min=1), help="Seconds of the timed window.")
+@click.option("--processes", type=click.IntRange(min=1), help="Generators; by default by rate.")
 @click.option("--base-url", help="The shop; by default this machine's stack.")
 @click.option("--ca", type=click.Path(path_type=Path), help="The CA to trust; the stack's own.")
 @click.option(
@@ -42,75 +57,89 @@ def main() -> None:
     "'none' judges by the client's alone.",
 )
 @click.option("--report-dir", type=click.Path(path_type=Path), help="By default the stack's.")
+@click.option("--against", type=click.Path(path_type=Path), help="An earlier report, to compare.")
 def run(
     name: str,
     rate: float | None,
     duration: float | None,
+    processes: int | None,
     base_url: str | None,
     ca: Path | None,
     prometheus: str | None,
     report_dir: Path | None,
+    against: Path | None,
 ) -> None:
     """Run a profile. Exits 0 on a pass, 1 on a fail, 2 when the run says nothing (invalid)."""
+    profile = _profile(name, rate, duration)
+    try:
+        layout = Layout.from_environment()
+        shop = (base_url or f"https://{layout.address('edge-https')}").rstrip("/")
+        figures = prometheus or f"http://{layout.address('prometheus')}"
+        earlier = read_earlier(against) if against else None
+        reader = None if figures == "none" else Prometheus(figures)
+        load = Load(name, profile, shop, ca or layout.ca, layout)
+        report = replace(load.run(processes or profile.processes, reader), earlier=earlier)
+    except INVALID as error:
+        click.echo(f"invalid: {error}", err=True)
+        sys.exit(Outcome.INVALID)
+    _say_verdict(report, write_report(report, report_dir or layout.state / "reports"))
+    sys.exit(report.verdict.outcome)
+
+
+def _profile(name: str, rate: float | None, duration: float | None) -> Profile:
     profile = PROFILES[name]
-    profile = replace(
+    return replace(
         profile,
         rate=rate or profile.rate,
         duration_seconds=duration or profile.duration_seconds,
     )
-    layout = Layout.from_environment()
-    shop = base_url or f"https://{layout.address('edge-https')}"
-    figures = prometheus or f"http://{layout.address('prometheus')}"
-    try:
-        reader = None if figures == "none" else Prometheus(figures)
-        report = _run(name, profile, shop.rstrip("/"), ca or layout.ca, reader)
-    except (SetUpError, PrometheusError) as error:
-        click.echo(f"invalid: {error}", err=True)
-        sys.exit(Outcome.INVALID)
-    path = write_report(report, report_dir or layout.state / "reports")
-    _say_verdict(report, path)
-    sys.exit(report.verdict.outcome)
 
 
-def _run(
-    name: str, profile: Profile, base_url: str, ca: Path, prometheus: Prometheus | None
-) -> Report:
-    counter = _counter(base_url, ca, profile)
-    with Run(base_url, profile, counter, TARGETS, click.echo) as run:
-        click.echo(f"Warming up for {profile.warm_up_seconds:g} s at {profile.rate:g} req/s")
-        run.warm_up()
-        start = prometheus.wait_for_scrape() if prometheus else time.time()
-        began = datetime.now(UTC)
-        measured = run.measure()
-    server = _server(prometheus, start)
-    verdict = judge(measured.client, measured.generator, server, TARGETS)
-    return Report(
-        profile_name=name,
-        profile=profile,
-        base_url=base_url,
-        began=began,
-        client=measured.client,
-        generator=measured.generator,
-        server=server,
-        verdict=verdict,
-        samples=measured.samples,
-    )
+class Load:
+    """One run of the profile ``name`` against ``base_url``."""
 
+    def __init__(self, name: str, profile: Profile, base_url: str, ca: Path, layout: Layout):
+        self._name, self._profile, self._base_url = name, profile, base_url
+        self._ca, self._layout = ca, layout
+        self._seed = random.randrange(len(HOSTS))
 
-def _counter(base_url: str, ca: Path, profile: Profile) -> Counter:
-    context = _tls(ca)
-    rng = random.Random()
-    clients = addresses(rng.getrandbits(24))
-    click.echo(f"Signing in {profile.accounts} customers at {base_url}")
-    shop = open_shop(base_url, context, clients, profile.accounts)
-    return Counter(shop, clients, context, rng)
+    def run(self, processes: int, prometheus: Prometheus | None) -> Report:
+        """Warm up, measure, judge.
 
+        Raises:
+            SetUpError, PrometheusError, GeneratorError: when the run cannot say anything.
+        """
+        shop, profile = self._open_shop(), self._profile
+        watch = Watch(self._layout)
+        with Generators(self._base_url, profile, processes, click.echo) as generators:
+            generators.prepare(shop, self._seed, self._ca)
+            click.echo(f"Warming up for {profile.warm_up_seconds:g} s at {profile.rate:g} req/s")
+            generators.warm_up()
+            start = prometheus.wait_for_scrape() if prometheus else time.time()
+            began = datetime.now(UTC)
+            with watch:
+                generator = generators.measure()
+        server = _server(prometheus, start)
+        client = summarise(generators.samples, profile.rate, profile.duration_seconds)
+        return Report(
+            profile_name=self._name,
+            profile=profile,
+            base_url=self._base_url,
+            began=began,
+            client=client,
+            generator=generator,
+            server=server,
+            machine=watch.figures,
+            verdict=judge(client, generator, server, TARGETS),
+            samples=generators.samples,
+        )
 
-def _tls(ca: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=str(ca))
-    except OSError as error:
-        raise SetUpError(f"The CA file {ca} cannot be read: {error.strerror or error}.") from None
+    def _open_shop(self) -> Shop:
+        click.echo(f"Signing in {self._profile.customers} customers at {self._base_url}")
+        # Far from where the generators begin.
+        clients = addresses(self._seed + len(HOSTS) // 2)
+        with httpx.Client(base_url=self._base_url, verify=trust(self._ca), timeout=10) as client:
+            return open_shop(client, clients, self._profile.customers)
 
 
 def _server(prometheus: Prometheus | None, start: float) -> ServerFigures | None:

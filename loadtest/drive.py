@@ -1,152 +1,161 @@
-"""Drives one run: starts the users, lets arrivals in on time, and gathers what was measured."""
+"""The master: starts the generator processes, sends them the waves, and gathers what they saw."""
 
 from __future__ import annotations
 
-import gc
-import resource
+import subprocess
+import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import gevent
 from locust.env import Environment
-from locust.runners import LocalRunner
-from locust.stats import RequestStats
+from locust.runners import MasterRunner
 
-from loadtest.figures import ClientFigures, GeneratorFigures, Sample, summarise
-from loadtest.locustfile import REQUEST_TIMEOUT_SECONDS, Arrival, Counter, Shopper
-from loadtest.profiles import MIX, Kind, Profile
-from loadtest.schedule import Weighted, arrival_times
-from loadtest.targets import Targets
+from loadtest.customers import Shop
+from loadtest.figures import GeneratorFigures, Sample, percentile
+from loadtest.generator import LEAD_SECONDS
+from loadtest.locustfile import REQUEST_TIMEOUT_SECONDS, Shopper
+from loadtest.messages import (
+    DONE,
+    HELLO,
+    LET_IN,
+    PREPARE,
+    READY,
+    SEEN,
+    Plan,
+    Punctuality,
+    Wave,
+    unpack,
+)
+from loadtest.profiles import Profile
+from stack.layout import HOST, ROOT
 
-UNANSWERED = "unanswered"
-LEAD_SECONDS = 0.2
+START_SECONDS = 30.0
+SPAWNED_A_SECOND = 100
+LAG_SECONDS = 0.2  # what a generator has told is here by then
 
 Say = Callable[[str], None]
 
 
-@dataclass
-class Timing:
-    """How late the generator let arrivals in (seconds), and how often no user was free."""
-
-    late: list[float] = field(default_factory=list)
-    no_free_user: int = 0
+class GeneratorError(Exception):
+    """A generator process ended, or does not answer; the message says which."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One run's figures, and the samples behind them."""
+class Generators:
+    """``processes`` Locust workers on this machine, playing ``profile`` against ``base_url``."""
 
-    client: ClientFigures
-    generator: GeneratorFigures
-    samples: list[Sample]
-
-
-class Run:
-    """One run of ``profile`` against ``base_url``; call ``warm_up`` first, then ``measure``."""
-
-    def __init__(
-        self, base_url: str, profile: Profile, counter: Counter, targets: Targets, say: Say
-    ) -> None:
+    def __init__(self, base_url: str, profile: Profile, processes: int, say: Say) -> None:
         self._profile = profile
-        self._counter = counter
-        self._targets = targets
+        self._count = processes
         self._say = say
-        self._rng = counter.rng
-        environment = Environment(user_classes=[Shopper], host=base_url)
-        environment.counter = counter  # type: ignore[attr-defined]
-        self._stats: RequestStats = environment.stats
-        self._runner: LocalRunner = environment.create_local_runner()
+        self._environment = Environment(user_classes=[Shopper], host=base_url)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._heard: dict[str, list[Any]] = defaultdict(list)
+        self.samples: list[Sample] = []
 
     def __enter__(self) -> Self:
-        self._runner.start(self._profile.users, spawn_rate=self._profile.users)
-        while self._counter.idle < self._profile.users:
-            gevent.sleep(0.05)
+        self._master: MasterRunner = self._environment.create_master_runner(HOST, 0)
+        for kind in (HELLO, READY, DONE):
+            self._master.register_message(kind, self._hear)
+        self._master.register_message(SEEN, self._see)
+        port = str(self._master.server.port)
+        command = [sys.executable, "-m", "loadtest", "generate", "--port", port]
+        for _ in range(self._count):
+            self._processes.append(subprocess.Popen(command, cwd=ROOT))
+        self._await(HELLO, START_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._runner.quit()
+        self._master.quit()
+        for process in self._processes:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def prepare(self, shop: Shop, seed: int, ca: Path) -> None:
+        """Give each generator its share of the connections, and open them.
+
+        Raises:
+            GeneratorError: when one does not come up.
+        """
+        each = max(1, self._profile.connections // self._count)
+        for index, client in enumerate(sorted(self._master.clients)):
+            plan = Plan(shop, each, seed, index, self._count, str(ca.resolve()))
+            self._master.send_message(PREPARE, plan.as_data(), client)
+        self._await(READY, START_SECONDS)
+        self._master.start(each * self._count, SPAWNED_A_SECOND * self._count)
 
     def warm_up(self) -> None:
         """The same load, unmeasured: opens connections and fills caches."""
         if self._profile.warm_up_seconds:
-            self._let_in(self._profile.warm_up_seconds, timed=False)
-            self._wait_until_idle()
+            self._wave(self._profile.warm_up_seconds, timed=False)
 
-    def measure(self) -> Measured:
-        """The timed window."""
-        self._stats.reset_all()
-        gc.collect()
-        gc.freeze()  # what is here now stays; the collector need not walk it during the window
+    def measure(self) -> GeneratorFigures:
+        """The timed window; afterwards ``samples`` holds what was seen.
+
+        Raises:
+            GeneratorError: when a generator ended in it.
+        """
         progress = gevent.spawn(self._show_progress)
-        busy, begun = _cpu_seconds(), time.perf_counter()
-        timing = self._let_in(self._profile.duration_seconds, timed=True)
-        spent = (_cpu_seconds() - busy) / (time.perf_counter() - begun)
-        self._wait_until_idle()
-        progress.kill()
-        self._give_up_on_the_rest()
-        return self._measured(timing, spent)
+        try:
+            return generator_figures(self._wave(self._profile.duration_seconds, timed=True))
+        finally:
+            progress.kill()
 
-    def _let_in(self, seconds: float, timed: bool) -> Timing:
-        profile, counter, timing = self._profile, self._counter, Timing()
-        offsets = arrival_times(profile.arrivals, profile.rate, seconds, self._rng)
-        kinds: Weighted[Kind] = Weighted(list(MIX), list(MIX.values()))
-        counter.started = time.perf_counter() + LEAD_SECONDS
-        for offset in offsets:
-            arrival = Arrival(kinds.draw(self._rng), counter.started + offset, timed)
-            _sleep_until(arrival.due)
-            if timed:
-                counter.waiting[id(arrival)] = arrival
-            # Users that this loop woke and that have not run yet still count as idle.
-            timing.no_free_user += counter.idle <= counter.arrivals.qsize()
-            counter.arrivals.put(arrival)
-            timing.late.append(time.perf_counter() - arrival.due)
-        _sleep_until(counter.started + seconds)
-        return timing
+    def _wave(self, seconds: float, timed: bool) -> list[Punctuality]:
+        self._heard[DONE].clear()
+        wave = Wave(self._profile.rate / self._count, seconds, timed, self._profile.arrivals)
+        self._master.send_message(LET_IN, vars(wave))
+        # It waits for answers twice at most: before it begins, and at its end.
+        return [
+            Punctuality(**data)
+            for data in self._await(DONE, seconds + 2 * REQUEST_TIMEOUT_SECONDS + 10)
+        ]
 
-    def _wait_until_idle(self) -> None:
-        patience = gevent.Timeout(REQUEST_TIMEOUT_SECONDS + 1, False)
-        with patience:
-            while self._counter.idle < self._profile.users or self._counter.arrivals.qsize():
-                gevent.sleep(0.02)
+    def _hear(self, msg: Any, **_: Any) -> None:
+        self._heard[msg.type].append(msg.data)
 
-    def _give_up_on_the_rest(self) -> None:
-        now = time.perf_counter()
-        for arrival in list(self._counter.waiting.values()):
-            self._counter.keep(arrival, now, UNANSWERED)
+    def _see(self, msg: Any, **_: Any) -> None:
+        self.samples += unpack(msg.data["samples"])
+
+    def _await(self, kind: str, seconds: float) -> list[Any]:
+        give_up = time.monotonic() + seconds
+        while len(self._heard[kind]) < self._count:
+            ended = [process.poll() for process in self._processes if process.poll() is not None]
+            if ended:
+                raise GeneratorError(f"A generator process ended with code {ended[0]}.")
+            if time.monotonic() > give_up:
+                raise GeneratorError(f"A generator process was silent for {seconds:g} s ({kind}).")
+            gevent.sleep(0.02)
+        return self._heard[kind]
 
     def _show_progress(self) -> None:
-        before = 0
-        for second in range(1, 10**9):
-            _sleep_until(self._counter.started + second)
-            total = self._stats.total
-            p95 = total.get_response_time_percentile(0.95) or 0
-            answered, before = total.num_requests - before, total.num_requests
-            self._say(
-                f"{second:4d} s  {answered:5d} req/s  p95 so far {p95:5.0f} ms  "
-                f"errors {total.num_failures}"
-            )
-
-    def _measured(self, timing: Timing, cpu_share: float) -> Measured:
-        late = [delay > self._targets.generator_late_seconds for delay in timing.late]
-        generator = GeneratorFigures(
-            cpu_share=cpu_share,
-            late_share=sum(late) / len(late) if late else 1.0,
-            worst_late_seconds=max(timing.late, default=0.0),
-            found_no_free_user=timing.no_free_user,
-        )
-        samples = self._counter.samples
-        client = summarise(samples, self._profile.rate, self._profile.duration_seconds)
-        return Measured(client, generator, samples)
+        seen, second = 0, 0
+        gevent.sleep(LEAD_SECONDS + LAG_SECONDS)
+        while True:
+            gevent.sleep(1)
+            second += 1
+            fresh, seen = self.samples[seen:], len(self.samples)
+            self._say(progress_line(second, fresh, sum(bool(s.error) for s in self.samples)))
 
 
-def _sleep_until(moment: float) -> None:
-    delay = moment - time.perf_counter()
-    if delay > 0:
-        gevent.sleep(delay)
+def progress_line(second: int, fresh: list[Sample], errors: int) -> str:
+    """One second's line: answers of this second, and their p95."""
+    p95 = percentile([sample.latency for sample in fresh], 0.95) * 1000
+    return f"{second:4d} s  {len(fresh):5d} req/s  p95 {p95:6.0f} ms  errors so far {errors}"
 
 
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def generator_figures(each: list[Punctuality]) -> GeneratorFigures:
+    """All generators as one: the busiest one's CPU, everyone's late arrivals."""
+    arrivals = sum(one.arrivals for one in each)
+    return GeneratorFigures(
+        processes=len(each),
+        cpu_share=max(one.cpu_share for one in each),
+        late_share=sum(one.late for one in each) / arrivals if arrivals else 1.0,
+        worst_late_seconds=max(one.worst_late_seconds for one in each),
+        found_no_free_user=sum(one.found_no_free_user for one in each),
+    )

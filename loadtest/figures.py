@@ -65,6 +65,7 @@ class ClientFigures:
     asked_rate: float
     achieved_rate: float
     duration_seconds: float
+    elapsed_seconds: float
     total: Line
     lines: tuple[Line, ...]
     errors: dict[str, int] = field(default_factory=dict)
@@ -77,8 +78,9 @@ class ClientFigures:
 
 @dataclass(frozen=True)
 class GeneratorFigures:
-    """How well the generator kept its own schedule. CPU is in shares of one core."""
+    """How well the generators kept their schedule: CPU of the busiest, in shares of one core."""
 
+    processes: int
     cpu_share: float
     late_share: float
     worst_late_seconds: float
@@ -90,6 +92,7 @@ class ServerFigures:
     """What Prometheus saw in the same window; NaN where it has no data."""
 
     requests: float = NO_DATA
+    error_share: float = NO_DATA
     p95_seconds: float = NO_DATA
     share_in_time: float = NO_DATA
     query_mean_seconds: float = NO_DATA
@@ -108,6 +111,7 @@ def summarise(
         asked_rate=asked_rate,
         achieved_rate=good / elapsed,
         duration_seconds=duration_seconds,
+        elapsed_seconds=elapsed,
         total=_line("all", samples),
         lines=tuple(_line(name, [s for s in samples if s.name == name]) for name in names),
         errors=dict(Counter(f"{s.name}: {s.error}" for s in samples if s.error).most_common()),

@@ -14,13 +14,14 @@ from gevent.queue import Queue
 from locust import FastHttpUser, task
 from locust.env import Environment
 
-from loadtest.addresses import BoundClientPool
-from loadtest.customers import Shop
+from loadtest.addresses import HEADER
+from loadtest.customers import Customer, Shop
 from loadtest.figures import Sample
-from loadtest.profiles import NAMES, REQUESTS_PER_ADDRESS, ZIPF_EXPONENT, Kind
+from loadtest.profiles import NAMES, REQUESTS_PER_VISIT, ZIPF_EXPONENT, Kind
 from loadtest.schedule import Weighted, zipf
 
 REQUEST_TIMEOUT_SECONDS = 10.0
+EXPECTED: dict[Kind, int] = {"item": 200, "browse": 200, "order": 201, "sign_in": 201}
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class Arrival:
     kind: Kind
     due: float
     timed: bool
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request to send, and who sends it (nobody in particular, for the public's pages)."""
+
+    method: str
+    path: str
+    details: dict[str, Any] = field(default_factory=dict)
+    customer: Customer | None = None
 
 
 @dataclass
@@ -60,24 +71,46 @@ class Counter:
             due, done = arrival.due - self.started, finished - self.started
             self.samples.append(Sample(NAMES[arrival.kind], due, done, error))
 
+    def ask(self, kind: Kind) -> Ask:
+        """What an arrival of this kind asks for."""
+        if kind == "item":
+            return Ask("GET", f"/api/products/{self.items.draw(self.rng)}")
+        if kind == "browse":
+            return Ask("GET", f"/api/products?page={self.pages.draw(self.rng)}")
+        customer = self.rng.choice(self.shop.customers)
+        return self._sign_in(customer) if kind == "sign_in" else self._order(customer)
+
+    def _sign_in(self, customer: Customer) -> Ask:
+        body = {"email": customer.email, "password": customer.password}
+        return Ask("POST", "/api/sessions", {"json": body}, customer)
+
+    def _order(self, customer: Customer) -> Ask:
+        headers = {
+            "Authorization": f"Bearer {customer.token}",
+            "Idempotency-Key": secrets.token_hex(16),
+        }
+        item = {"product_id": self.rng.choice(self.shop.product_ids), "quantity": 1}
+        return Ask("POST", "/api/orders", {"json": {"items": [item]}, "headers": headers}, customer)
+
 
 class Shopper(FastHttpUser):
-    """One connection. Serves whatever arrival comes next, so any user may play any customer."""
+    """One connection, kept alive. Serves whatever arrival comes next, for one visitor after
+    another."""
 
     max_redirects = 0
     insecure = False
+    connection_timeout = REQUEST_TIMEOUT_SECONDS
+    network_timeout = REQUEST_TIMEOUT_SECONDS
 
     def __init__(self, environment: Environment) -> None:
         self.counter: Counter = environment.counter  # type: ignore[attr-defined]
-        pool = BoundClientPool(
-            next(self.counter.addresses), self.counter.context, REQUEST_TIMEOUT_SECONDS
-        )
-        self.client_pool = pool
+        # Shared: loading the authority for each user would cost more than the load.
+        self.ssl_context_factory = lambda cafile=None: self.counter.context
         super().__init__(environment)
         # The API sets no cookies; looking for them took a tenth of the generator's time.
         self.client.client.cookiejar = None
-        self._pool = pool
-        self._left = REQUESTS_PER_ADDRESS
+        self._visitor = ""
+        self._left = 0
 
     @task
     def serve(self) -> None:
@@ -87,42 +120,33 @@ class Shopper(FastHttpUser):
             counter.idle += 1
             arrival = counter.arrivals.get()
             counter.idle -= 1
-            self._change_address_when_due()
+            self._take_turns()
             self._send(arrival)
 
-    def _change_address_when_due(self) -> None:
+    def _take_turns(self) -> None:
         if self._left == 0:
-            self._pool.move(next(self.counter.addresses))
-            self._left = REQUESTS_PER_ADDRESS
+            self._visitor = next(self.counter.addresses)
+            self._left = REQUESTS_PER_VISIT
         self._left -= 1
 
     def _send(self, arrival: Arrival) -> None:
-        method, path, details = self._request(arrival.kind)
-        name = NAMES[arrival.kind]
+        ask = self.counter.ask(arrival.kind)
+        details = {
+            **ask.details,
+            "headers": {HEADER: self._visitor, **ask.details.get("headers", {})},
+        }
         with self.client.request(
-            method, path, name=name, catch_response=True, **details
+            ask.method, ask.path, name=NAMES[arrival.kind], catch_response=True, **details
         ) as response:
             finished = time.perf_counter()
             # Locust's own statistics then count from the scheduled moment too.
             response.request_meta["response_time"] = (finished - arrival.due) * 1000
-            error = _error(response, 201 if method == "POST" else 200)
+            error = _error(response, EXPECTED[arrival.kind])
             if error:
                 response.failure(error)
+            elif arrival.kind == "sign_in" and ask.customer:
+                ask.customer.token = response.json()["token"]
         self.counter.keep(arrival, finished, error)
-
-    def _request(self, kind: Kind) -> tuple[str, str, dict[str, Any]]:
-        counter, rng = self.counter, self.counter.rng
-        if kind == "item":
-            return "GET", f"/api/products/{counter.items.draw(rng)}", {}
-        if kind == "list":
-            return "GET", f"/api/products?page={counter.pages.draw(rng)}", {}
-        headers = {
-            "Authorization": f"Bearer {rng.choice(counter.shop.tokens)}",
-            "Idempotency-Key": secrets.token_hex(16),
-        }
-        product = rng.choice(counter.shop.product_ids)
-        body = {"items": [{"product_id": product, "quantity": 1}]}
-        return "POST", "/api/orders", {"json": body, "headers": headers}
 
 
 def _error(response: Any, expected: int) -> str:

@@ -14,11 +14,13 @@ import httpx
 
 from loadtest.figures import NO_DATA, ServerFigures
 from loadtest.targets import Targets
-from observability.contract import CACHE_REQUESTS, DB_QUERY_DURATION, HTTP_DURATION
+from observability.contract import CACHE_REQUESTS, DB_QUERY_DURATION, HTTP_DURATION, HTTP_REQUESTS
 
 WEB = 'job="web"'
 # Health checks by nginx, probes and people are no customers.
 CUSTOMERS = f'{WEB}, route=~"/api/.*"'
+# An honest customer's request that is refused by a limit is as lost as one that broke.
+FAILED = f'{CUSTOMERS}, status=~"5..|429"'
 SETTLE_SECONDS = 0.3
 
 
@@ -86,7 +88,9 @@ class Prometheus:
         return clock()
 
     def _oldest_scrape(self) -> float:
-        return self.value(f"min(timestamp(up{{{WEB}}} == 1))")
+        # timestamp() tells a sample's own time of a bare selector only: of an expression such as
+        # ``up == 1`` it is the moment of asking.
+        return self.value(f"min(timestamp(up{{{WEB}}}) and up{{{WEB}}} == 1)")
 
 
 def server_figures(prometheus: Prometheus, window: Window, targets: Targets) -> ServerFigures:
@@ -95,6 +99,8 @@ def server_figures(prometheus: Prometheus, window: Window, targets: Targets) -> 
     bound = f'{CUSTOMERS}, le="{targets.response_seconds:g}"'
     in_time = f"sum({window.grown(f'{requests}_bucket{{{bound}}}')})"
     count = f"sum({window.grown(f'{requests}_count{{{CUSTOMERS}}}')})"
+    answered = f"sum({window.grown(f'{HTTP_REQUESTS.name}{{{CUSTOMERS}}}')})"
+    failed = f"(sum({window.grown(f'{HTTP_REQUESTS.name}{{{FAILED}}}')}) or vector(0))"
     buckets = f"sum by (le) ({window.grown(f'{requests}_bucket{{{CUSTOMERS}}}')})"
     queries = DB_QUERY_DURATION.name
     spent = f"sum({window.grown(f'{queries}_sum{{{WEB}}}')})"
@@ -105,6 +111,7 @@ def server_figures(prometheus: Prometheus, window: Window, targets: Targets) -> 
     all_lookups = f"sum({window.grown(f'{lookups}{{{WEB}}}')})"
     return ServerFigures(
         requests=prometheus.value(count),
+        error_share=prometheus.value(f"{failed} / scalar({answered})"),
         p95_seconds=prometheus.value(f"histogram_quantile({targets.response_share:g}, {buckets})"),
         share_in_time=prometheus.value(f"{in_time} / {count}"),
         query_mean_seconds=prometheus.value(f"{spent} / {asked}"),

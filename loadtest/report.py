@@ -1,10 +1,9 @@
-"""Writes a run's report: JSON for machines, Markdown for people."""
+"""Writes a run's report: JSON for machines, Markdown and HTML for people."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from loadtest.against import comparison
 from loadtest.figures import (
     ClientFigures,
     GeneratorFigures,
@@ -20,13 +20,17 @@ from loadtest.figures import (
     ServerFigures,
     per_second,
 )
+from loadtest.html import as_html
+from loadtest.machine import MachineFigures
+from loadtest.plots import plots
 from loadtest.profiles import MIX, NAMES, Profile
+from loadtest.targets import TARGETS
 from loadtest.verdict import Check, Verdict
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that is reported of one run."""
+    """All that is reported of one run; ``earlier`` is the JSON of the one to compare with."""
 
     profile_name: str
     profile: Profile
@@ -35,18 +39,34 @@ class Report:
     client: ClientFigures
     generator: GeneratorFigures
     server: ServerFigures | None
+    machine: MachineFigures
     verdict: Verdict
     samples: Sequence[Sample]
+    earlier: dict[str, Any] | None = None
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write ``load-<profile>-<time>.md`` and ``.json`` into ``folder``; returns the first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"load-{report.profile_name}-{report.began:%Y%m%dT%H%M%SZ}"
-    (folder / f"{stem}.json").write_text(json.dumps(as_json(report), indent=1) + "\n")
-    path = folder / f"{stem}.md"
-    path.write_text("\n".join(as_markdown(report)) + "\n")
+    """Write ``load-<profile>-<time>/report.{json,md,html}`` and its plots into ``folder``;
+    returns the HTML file."""
+    place = folder / f"load-{report.profile_name}-{report.began:%Y%m%dT%H%M%SZ}"
+    place.mkdir(parents=True, exist_ok=True)
+    content = as_json(report)
+    (place / "report.json").write_text(json.dumps(content, indent=1) + "\n")
+    text, pictures = list(as_markdown(report, content)), dict(_pictures(report))
+    for number, picture in enumerate(pictures.values()):
+        (place / f"plot-{number}.svg").write_text(picture)
+    images = [f"![{caption}](plot-{n}.svg)\n" for n, caption in enumerate(pictures)]
+    (place / "report.md").write_text("\n".join([*text, "", *images]) + "\n")
+    path = place / "report.html"
+    path.write_text(as_html("\n".join(text), pictures, report.verdict.outcome))
     return path
+
+
+def _pictures(report: Report) -> Iterator[tuple[str, str]]:
+    client = report.client
+    return plots(
+        report.samples, client.duration_seconds, client.asked_rate, report.machine, TARGETS
+    )
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -57,19 +77,16 @@ def as_json(report: Report) -> dict[str, Any]:
         "profile": {"name": report.profile_name, **asdict(report.profile)},
         "base_url": report.base_url,
         "began": report.began.astimezone(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
+        "python": platform.python_version(),
         "mix": {NAMES[kind]: weight for kind, weight in MIX.items()},
         "checks": [_check(check) for check in (*verdict.service, *verdict.generator)],
         "client": asdict(report.client),
         "generator": asdict(report.generator),
         "server": asdict(report.server) if report.server else None,
+        "machine": asdict(report.machine),
         "per_second": [asdict(line) for line in per_second(report.samples)],
     }
     return dict(_without_nan(content))
-
-
-def _machine() -> dict[str, Any]:
-    return {"cores": os.cpu_count(), "python": platform.python_version()}
 
 
 def _check(check: Check) -> dict[str, Any]:
@@ -84,8 +101,8 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def as_markdown(report: Report) -> Iterator[str]:
-    """The report's lines."""
+def as_markdown(report: Report, content: dict[str, Any]) -> Iterator[str]:
+    """The report's lines, but for the plots; ``content`` is its JSON."""
     client, profile = report.client, report.profile
     yield f"# Load run “{report.profile_name}”: {report.verdict.outcome.name.lower()}"
     yield ""
@@ -93,12 +110,16 @@ def as_markdown(report: Report) -> Iterator[str]:
         f"{report.began:%Y-%m-%d %H:%M:%S} UTC, {report.base_url}: "
         f"{profile.rate:g} requests/s asked, open loop ({profile.arrivals} arrivals), "
         f"{profile.duration_seconds:g} s after {profile.warm_up_seconds:g} s of warm-up, "
-        f"at most {profile.users} requests in flight. "
+        f"at most {profile.connections} requests in flight. "
         "Times count from the moment a request was due."
     )
     yield from ("", *check_table((*report.verdict.service, *report.verdict.generator)), "")
-    yield from _line_table((*client.lines, client.total))
-    yield from ("", *_notes(report))
+    yield from ("## Requests", "", *_line_table((*client.lines, client.total)), "")
+    yield from _errors(client)
+    yield from _notes(report)
+    yield from _machine_table(report.machine, client.total.requests / client.elapsed_seconds)
+    if report.earlier:
+        yield from ("", *comparison(content, report.earlier))
 
 
 def check_table(checks: Sequence[Check]) -> Iterator[str]:
@@ -121,22 +142,39 @@ def _line_table(lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
         times = (line.p50, line.p95, line.p99, line.worst)
         shown = " | ".join(f"{seconds * 1000:.1f}" for seconds in times)
-        yield f"| {line.name} | {line.requests} | {line.errors} | {shown} |"
+        yield f"| `{line.name}` | {line.requests} | {line.errors} | {shown} |"
+
+
+def _errors(client: ClientFigures) -> Iterator[str]:
+    for error, count in client.errors.items():
+        yield f"- {count} × {error}"
+    if client.errors:
+        yield ""
 
 
 def _notes(report: Report) -> Iterator[str]:
     generator, server = report.generator, report.server
     yield (
-        f"Generator: {generator.cpu_share:.0%} of a core, worst delay of an arrival "
-        f"{generator.worst_late_seconds * 1000:.1f} ms, "
-        f"{generator.found_no_free_user} arrivals found no free user."
+        f"Generators: {generator.processes}, the busiest at {generator.cpu_share:.0%} of a core; "
+        f"the latest arrival came {generator.worst_late_seconds * 1000:.1f} ms late, "
+        f"{generator.found_no_free_user} found no free user and waited for one."
     )
+    yield ""
     if server is None:
         yield "Prometheus was not asked."
     else:
         yield (
-            f"Requests counted: {report.client.total.requests} by the client, "
-            f"{server.requests:g} by Prometheus."
+            f"Requests counted: {report.client.total.requests} by the clients, "
+            f"{server.requests:g} by Prometheus. The clients' times include the network, TLS, and "
+            "the wait for a free thread; Prometheus' begin in the application."
         )
-    for error, count in report.client.errors.items():
-        yield f"- {count} × {error}"
+
+
+def _machine_table(machine: MachineFigures, rate: float) -> Iterator[str]:
+    if not machine.programs:
+        return
+    yield from ("", f"## Processor time, of {machine.cores} cores", "")
+    yield "| program | cores | µs a request |"
+    yield "|---|---:|---:|"
+    for name, cores in machine.programs.items():
+        yield f"| {name} | {cores:.3f} | {cores / rate * 1e6 if rate else math.nan:.0f} |"

@@ -79,7 +79,9 @@ def judge(
 def _generator_checks(generator: GeneratorFigures, targets: Targets) -> Iterator[Check]:
     cpu, late = generator.cpu_share * 100, generator.late_share * 100
     over = f"{targets.generator_late_seconds * 1000:g} ms"
-    yield Check("generator's CPU, of a core", cpu, "<=", targets.generator_cpu_share * 100, "%")
+    yield Check(
+        "busiest generator's CPU, of a core", cpu, "<=", targets.generator_cpu_share * 100, "%"
+    )
     yield Check(
         f"arrivals sent over {over} late", late, "<=", targets.generator_late_share * 100, "%"
     )
@@ -89,8 +91,10 @@ def _client_checks(client: ClientFigures, targets: Targets) -> Iterator[Check]:
     p95 = client.total.p95 * 1000
     yield Check("p95 seen by clients", p95, "<", targets.response_seconds * 1000, "ms")
     least = client.asked_rate * targets.rate_share
-    yield Check("rate of good answers", client.achieved_rate, ">=", least, "req/s")
-    yield Check("errors", client.error_share * 100, "<", targets.error_share * 100, "%")
+    yield Check("rate of good answers seen by clients", client.achieved_rate, ">=", least, "req/s")
+    yield Check(
+        "errors seen by clients", client.error_share * 100, "<", targets.error_share * 100, "%"
+    )
 
 
 def _server_checks(
@@ -98,6 +102,11 @@ def _server_checks(
 ) -> Iterator[Check]:
     if server is None:
         return
+    least = client.asked_rate * targets.rate_share
+    rate = server.requests / client.elapsed_seconds
+    yield Check("rate by Prometheus", rate, ">=", least, "req/s")
+    failed = server.error_share * 100
+    yield Check("errors by Prometheus", failed, "<", targets.error_share * 100, "%")
     limit = targets.response_seconds * 1000
     yield Check("p95 by Prometheus", server.p95_seconds * 1000, "<", limit, "ms")
     share = server.share_in_time * 100

@@ -55,14 +55,25 @@ disable_units() {
     done
 }
 
+# Debian's own Python comes first: it is built with profile-guided optimisation, and serves half as
+# many requests again as one that pyenv builds by default.
+find_python() {
+    local python
+    for python in /usr/bin/python3 "$(command -v python3)"; do
+        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+        echo "$python"
+        return
+    done
+    fail "Python 3.11 or newer is needed."
+}
+
 make_venv() {
     local python stamp
-    python=$(command -v python3) || fail "python3 is missing."
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Python 3.11 or newer is needed."
-    stamp=$(sha256sum requirements.lock | cut -d' ' -f1)
+    python=$(find_python)
+    stamp="$(sha256sum requirements.lock | cut -d' ' -f1) $python"
     [ "$(cat .venv/.stamp 2>/dev/null)" = "$stamp" ] && return
     echo "installing Python packages"
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    [ "$(cut -d' ' -f2 .venv/.stamp 2>/dev/null)" = "$python" ] || "$python" -m venv --clear .venv
     .venv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9 ||
         fail "pip could not install uv; is the network there?"
     # The machine's own certificates, as pip and apt use them.

@@ -1,0 +1,97 @@
+"""What this machine's processors did in the timed window: how busy, and for which program."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+import gevent
+import psutil
+
+from stack.layout import Layout
+
+NAME, SUPERVISOR = "SUPERVISOR_PROCESS_NAME", "SUPERVISOR_SERVER_URL"
+GENERATOR, OTHERS = "load generator", "everything else"
+
+
+@dataclass(frozen=True)
+class MachineFigures:
+    """``cores`` are those of the machine; ``programs`` tells the cores each kept busy on average,
+    ``busy_share`` the busy share of all cores in each second."""
+
+    cores: int
+    programs: dict[str, float] = field(default_factory=dict)
+    busy_share: tuple[float, ...] = ()
+
+
+class Watch:
+    """Watches from ``with`` on; ``figures`` tells what was seen when the block is left.
+
+    Tells the stack's programs apart by what supervisord wrote into their environments.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._supervisor = f"http://{layout.address('supervisor')}"
+        self._busy: list[float] = []
+        self.figures = MachineFigures(psutil.cpu_count() or 1)
+
+    def __enter__(self) -> Self:
+        psutil.cpu_percent()
+        self._before, self._all_before = self._seconds(), _busy_seconds()
+        self._began = time.monotonic()
+        self._sampler = gevent.spawn(self._sample)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sampler.kill()
+        elapsed = time.monotonic() - self._began
+        programs = self._programs(elapsed, _busy_seconds() - self._all_before)
+        self.figures = MachineFigures(self.figures.cores, programs, tuple(self._busy))
+
+    def _sample(self) -> None:
+        while True:
+            gevent.sleep(1)
+            self._busy.append(psutil.cpu_percent() / 100)
+
+    def _programs(self, elapsed: float, all_seconds: float) -> dict[str, float]:
+        spent: dict[str, float] = defaultdict(float)
+        for pid, (name, seconds) in self._seconds().items():
+            spent[name] += seconds - self._before.get(pid, (name, 0.0))[1]
+        spent[OTHERS] = max(0.0, all_seconds - sum(spent.values()))
+        shares = {name: seconds / elapsed for name, seconds in spent.items()}
+        return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+    def _seconds(self) -> dict[int, tuple[str, float]]:
+        found: dict[int, tuple[str, float]] = {}
+        own = psutil.Process()
+        for process in [own, *own.children(recursive=True)]:
+            found.update(_cpu(process, GENERATOR))
+        for process, name in self._supervised():
+            for member in [process, *process.children(recursive=True)]:
+                found.update(_cpu(member, name))
+        return found
+
+    def _supervised(self) -> Iterator[tuple[psutil.Process, str]]:
+        for process in psutil.process_iter():
+            try:
+                environment = process.environ()
+            except (psutil.Error, OSError):
+                continue
+            if environment.get(SUPERVISOR) == self._supervisor and NAME in environment:
+                yield process, environment[NAME]
+
+
+def _cpu(process: psutil.Process, name: str) -> dict[int, tuple[str, float]]:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return {}
+    return {process.pid: (name, times.user + times.system)}
+
+
+def _busy_seconds() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait)
