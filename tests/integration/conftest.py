@@ -108,9 +108,9 @@ def encryption_key() -> str:
     return Fernet.generate_key().decode()
 
 
-@pytest.fixture
-def defaults(
-    pair: servers.PostgresPair, redis: servers.Redis, encryption_key: str, tmp_path: Path
+@pytest.fixture(scope="session")
+def base_settings(
+    pair: servers.PostgresPair, redis: servers.Redis, encryption_key: str
 ) -> dict[str, Any]:
     """The settings of a shop: quick password hashes, every trace kept, no limits."""
     return {
@@ -123,9 +123,14 @@ def defaults(
         "argon2_memory_kib": 8,
         "argon2_iterations": 1,
         "limits_enabled": False,
-        "log_file": str(tmp_path / "web.jsonl"),
         "OTEL_TRACES_SAMPLER_ARG": 1.0,
     }
+
+
+@pytest.fixture
+def defaults(base_settings: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """The same, with a log of the test's own."""
+    return {**base_settings, "log_file": str(tmp_path / "web.jsonl")}
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ class Shop:
             headers=sent,
             base_url=base_url,
             environ_overrides={"REMOTE_ADDR": peer},
+            buffered=True,  # so that the body is closed, with which a request ends
             **request,
         )
 
