@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,9 +15,12 @@ import pytest
 import redis as redis_client
 from cryptography.fernet import Fernet
 
+from observability.telemetry import TelemetryOptions
+from service import app
 from service.catalog.seed import seed_products
 from service.settings import Settings
 from service.storage.schema import migrate
+from service.stores import telemetry_options
 from stack import servers
 from stack.processes import Process, free_ports, wait_until
 from tests.integration.shop import Shop, value
@@ -37,6 +41,19 @@ def own_environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [each for each in os.environ if each.startswith(OWNED)]:
             patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_metrics_port() -> Iterator[None]:
+    """Shops within this process are asked for their metrics directly; a port takes half a second
+    to close."""
+
+    def without_port(settings: Settings, role: str) -> TelemetryOptions:
+        return replace(telemetry_options(settings, role), metrics_address=None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "telemetry_options", without_port)
         yield
 
 
@@ -139,8 +156,7 @@ def make_shop(clean: None, defaults: dict[str, Any]) -> Iterator[MakeShop]:
     made: list[Shop] = []
 
     def make(**settings: Any) -> Shop:
-        metrics = f"127.0.0.1:{free_ports(1)[0]}"
-        made.append(Shop(Settings(**{**defaults, "metrics_bind": metrics, **settings})))
+        made.append(Shop(Settings(**{**defaults, **settings})))
         return made[-1]
 
     yield make

@@ -71,10 +71,11 @@ class Edge:
         base = f"https://localhost:{self.layout.port('edge-https')}"
         return httpx.Client(base_url=base, verify=trusted, timeout=20, http2=http2)
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The access log so far, each line a JSON object."""
+    def lines(self, request_id: str) -> list[dict[str, Any]]:
+        """The lines of that request; every line of the log so far is a JSON object."""
         log = self.layout.logs / "nginx-access.jsonl"
-        return [json.loads(line) for line in log.read_text().splitlines()]
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return [line for line in lines if line["http.request.id"] == request_id]
 
 
 @contextmanager

@@ -85,12 +85,9 @@ class Worker:
                     return float(sample.value)
         return 0.0
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The log so far."""
+    def lines(self, message: str = "") -> list[dict[str, Any]]:
+        """The log so far: all of it, or the lines of that message."""
         if not self._log.exists():
             return []
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
-
-    def failures(self) -> list[dict[str, Any]]:
-        """The lines of failed attempts, in their order."""
-        return [line for line in self.lines() if line["message"] == "job failed"]
+        lines = [json.loads(line) for line in self._log.read_text().splitlines()]
+        return [line for line in lines if message in ("", line["message"])]

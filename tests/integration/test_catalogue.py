@@ -111,7 +111,7 @@ def test_fifty_that_miss_at_once_read_the_database_once(make_shop: MakeShop, cac
 
     def ask(number: int) -> bytes:
         start.wait()
-        return replicas[number % 2].get("/api/products/8").data
+        return bytes(replicas[number % 2].get("/api/products/8").data)
 
     before = sum(each.queries("product_get") for each in replicas)
     with ThreadPoolExecutor(CUSTOMERS) as pool:

@@ -56,9 +56,8 @@ def order(customer: httpx.Client, token: str) -> httpx.Response:
 def line_of(edge: Edge, answer: httpx.Response) -> dict[str, Any]:
     """nginx's line for that answer."""
     request_id = answer.headers["X-Request-ID"]
-    found = lambda: [each for each in edge.lines() if each["http.request.id"] == request_id]
-    wait_until(lambda: bool(found()), 5, "The line")
-    (line,) = found()
+    wait_until(lambda: bool(edge.lines(request_id)), 5, "The line")
+    (line,) = edge.lines(request_id)
     return line
 
 

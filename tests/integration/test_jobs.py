@@ -76,9 +76,8 @@ def test_the_worker_goes_on_with_the_trace_of_the_request(
     token = shop.customer()
     parent = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
     order = document(shop.order(token, headers=parent))
-    found = lambda: [line for line in worker.lines() if line.get("firewatch.job.task")]
-    wait_until(lambda: bool(found()), 20, "The worker's line")
-    (line,) = found()
+    wait_until(lambda: bool(worker.lines("job")), 20, "The worker's line")
+    (line,) = worker.lines("job")
     assert line["trace.id"] == TRACE_ID
     assert line["firewatch.order.id"] == order["id"]
     assert line["firewatch.job.result"] == "succeeded"
@@ -105,9 +104,11 @@ def waits(pair: PostgresPair, attempts: int) -> bool:
 def pause_seconds(worker: Worker, pair: PostgresPair, attempt: int) -> float:
     """From the failure of the attempt to the moment at which the next one is due."""
     wait_until(lambda: waits(pair, attempt), 20, f"Attempt {attempt}")
-    wait_until(lambda: len(worker.failures()) == attempt, 5, "Its line")
+    wait_until(lambda: len(worker.lines("job failed")) == attempt, 5, "Its line")
     due: datetime = value(pair.primary_url, DUE)
-    return (due - datetime.fromisoformat(worker.failures()[-1]["@timestamp"])).total_seconds()
+    return (
+        due - datetime.fromisoformat(worker.lines("job failed")[-1]["@timestamp"])
+    ).total_seconds()
 
 
 def test_after_its_last_attempt_a_job_is_given_up_and_counted(
@@ -120,7 +121,7 @@ def test_after_its_last_attempt_a_job_is_given_up_and_counted(
     wait_until(lambda: worker.count("abandoned") == 1, 20, "The last attempt")
     assert worker.count("retried") == 2
     wait_until(lambda: rows(pair.primary_url, JOB) == [("failed", 3)], 5, "The job's state")
-    assert worker.failures()[-1]["firewatch.job.result"] == "abandoned"
+    assert worker.lines("job failed")[-1]["firewatch.job.result"] == "abandoned"
     assert confirmed(pair) == 0
 
 
