@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,9 +15,12 @@ import pytest
 import redis as redis_client
 from cryptography.fernet import Fernet
 
+from observability.telemetry import TelemetryOptions
+from service import app
 from service.catalog.seed import seed_products
 from service.settings import Settings
 from service.storage.schema import migrate
+from service.stores import telemetry_options
 from stack import servers
 from stack.processes import Process, free_ports, wait_until
 from tests.integration.shop import Shop, value
@@ -37,6 +41,19 @@ def own_environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [each for each in os.environ if each.startswith(OWNED)]:
             patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_metrics_port() -> Iterator[None]:
+    """Shops within this process are asked for their metrics directly; a port takes half a second
+    to close."""
+
+    def without_port(settings: Settings, role: str) -> TelemetryOptions:
+        return replace(telemetry_options(settings, role), metrics_address=None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "telemetry_options", without_port)
         yield
 
 
@@ -108,9 +125,9 @@ def encryption_key() -> str:
     return Fernet.generate_key().decode()
 
 
-@pytest.fixture
-def defaults(
-    pair: servers.PostgresPair, redis: servers.Redis, encryption_key: str, tmp_path: Path
+@pytest.fixture(scope="session")
+def base_settings(
+    pair: servers.PostgresPair, redis: servers.Redis, encryption_key: str
 ) -> dict[str, Any]:
     """The settings of a shop: quick password hashes, every trace kept, no limits."""
     return {
@@ -123,9 +140,14 @@ def defaults(
         "argon2_memory_kib": 8,
         "argon2_iterations": 1,
         "limits_enabled": False,
-        "log_file": str(tmp_path / "web.jsonl"),
         "OTEL_TRACES_SAMPLER_ARG": 1.0,
     }
+
+
+@pytest.fixture
+def defaults(base_settings: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """The same, with a log of the test's own."""
+    return {**base_settings, "log_file": str(tmp_path / "web.jsonl")}
 
 
 @pytest.fixture
@@ -134,8 +156,7 @@ def make_shop(clean: None, defaults: dict[str, Any]) -> Iterator[MakeShop]:
     made: list[Shop] = []
 
     def make(**settings: Any) -> Shop:
-        metrics = f"127.0.0.1:{free_ports(1)[0]}"
-        made.append(Shop(Settings(**{**defaults, "metrics_bind": metrics, **settings})))
+        made.append(Shop(Settings(**{**defaults, **settings})))
         return made[-1]
 
     yield make

@@ -124,11 +124,11 @@ def test_whom_a_trusted_proxy_speaks_for_is_limited_instead_of_the_proxy(
         limits_enabled=True, limit_per_address="2 per minute", trusted_proxies=(f"{PROXY}/32",)
     )
 
-    numbers = iter(range(1, 100))
+    made_up = (f"192.0.2.{number}" for number in range(100))
 
     def ask(customer: str) -> int:
         # What the customer made up comes first; the proxy adds the true one.
-        forwarded = {"X-Forwarded-For": f"192.0.2.{next(numbers)}, {customer}"}
+        forwarded = {"X-Forwarded-For": f"{next(made_up)}, {customer}"}
         return shop.get("/api/products/1", peer=PROXY, headers=forwarded).status_code
 
     assert [ask(HERE) for _ in range(3)] == [200, 200, 429]
