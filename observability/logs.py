@@ -181,8 +181,10 @@ class BackgroundHandler(logging.Handler):
         except FileNotFoundError:
             same = False
         if not same:
+            # Opened before the old one is closed: where that fails, the next batch tries again.
+            fresh = self._open()
             self._stream.close()
-            self._stream = self._open()
+            self._stream = fresh
 
 
 def start_logging(

@@ -7,87 +7,37 @@ secret may instead be a file of that name (lower case) in the folder ``FIREWATCH
 from __future__ import annotations
 
 import os
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from ipaddress import ip_network
+from typing import Annotated, Literal, Self
 
-from cryptography.fernet import Fernet
-from limits import parse_many
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Network = IPv4Network | IPv6Network
+from service.setting_types import (
+    Address,
+    FernetKeys,
+    HttpUrl,
+    Network,
+    Networks,
+    PostgresUrl,
+    RateLimit,
+    RedisUrl,
+    SentryDsn,
+    SmtpUrl,
+    WritablePath,
+)
 
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message is one sentence that names it."""
 
 
-def _split(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _postgres_url(value: str) -> str:
-    if not value.startswith(("postgresql://", "postgres://")):
-        raise ValueError("must be a postgresql:// URL")
-    return value
-
-
-def _redis_url(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://")):
-        raise ValueError("must be a redis:// or rediss:// URL")
-    return value
-
-
-def _smtp_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "smtp" or not parts.hostname:
-        raise ValueError("must be a smtp://host:port URL")
-    return value
-
-
-def _address(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError("must be host:port")
-    return value
-
-
-def _fernet_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
-    for key in keys:
-        try:
-            Fernet(key)
-        except ValueError:
-            raise ValueError("must be Fernet keys (32 bytes, URL-safe base64)") from None
-    return keys
-
-
-def _rate_limit(value: str) -> str:
-    try:
-        parse_many(value)
-    except ValueError:
-        raise ValueError("must be a rate limit such as '300 per 5 minutes'") from None
-    return value
-
-
-def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    for network in value:
-        ip_network(network)
-    return value
-
-
-Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
-RateLimit = Annotated[str, AfterValidator(_rate_limit)]
-Address = Annotated[str, AfterValidator(_address)]
-
-
 class Settings(BaseSettings):
     """All settings of the service. Durations are in seconds and say so in their names."""
 
-    model_config = SettingsConfigDict(env_prefix="FIREWATCH_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="FIREWATCH_", frozen=True, extra="ignore", allow_inf_nan=False
+    )
 
     environment: Literal["development", "staging", "production"] = "development"
     version: str = "0.1.0"
@@ -96,18 +46,18 @@ class Settings(BaseSettings):
 
     database_url: PostgresUrl
     replica_url: PostgresUrl | None = None
-    redis_url: Annotated[str, AfterValidator(_redis_url)]
+    redis_url: RedisUrl
     redis_cluster: bool = False
-    smtp_url: Annotated[str, AfterValidator(_smtp_url)]
+    smtp_url: SmtpUrl
     mail_from: str = "shop@firewatch.example"
 
-    encryption_keys: Annotated[Listed, Field(min_length=1), AfterValidator(_fernet_keys)]
+    encryption_keys: Annotated[FernetKeys, Field(min_length=1)]
     blind_index_key: Annotated[str, Field(min_length=32)]
 
     bind: Address = "127.0.0.1:8000"
     metrics_bind: Address = "127.0.0.1:9394"
     threads: Annotated[int, Field(ge=1, le=64)] = 8
-    trusted_proxies: Annotated[Listed, AfterValidator(_networks)] = ()
+    trusted_proxies: Networks = ()
     force_https: bool = True
     drain_seconds: Annotated[float, Field(ge=0, le=60)] = 4.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 65_536
@@ -136,21 +86,23 @@ class Settings(BaseSettings):
     job_stalled_seconds: Annotated[float, Field(gt=0)] = 10.0
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_file: str | None = None
-    trace_file: str | None = None
+    log_file: WritablePath | None = None
+    trace_file: WritablePath | None = None
     service_name: Annotated[str, Field(validation_alias="OTEL_SERVICE_NAME")] = "firewatch"
-    otlp_endpoint: Annotated[str | None, Field(validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")] = (
-        None
-    )
+    otlp_endpoint: Annotated[
+        HttpUrl | None, Field(validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    ] = None
     trace_sample_ratio: Annotated[
         float, Field(validation_alias="OTEL_TRACES_SAMPLER_ARG", ge=0, le=1)
     ] = 0.1
-    sentry_dsn: Annotated[str | None, Field(validation_alias="SENTRY_DSN")] = None
+    sentry_dsn: Annotated[SentryDsn | None, Field(validation_alias="SENTRY_DSN")] = None
 
     @model_validator(mode="after")
     def _stalled_after_heartbeats(self) -> Self:
         if self.job_stalled_seconds < 2 * self.job_heartbeat_seconds:
-            raise ValueError("JOB_STALLED_SECONDS must be at least twice JOB_HEARTBEAT_SECONDS")
+            raise ValueError(
+                "FIREWATCH_JOB_STALLED_SECONDS must be at least twice FIREWATCH_JOB_HEARTBEAT_SECONDS"
+            )
         return self
 
     @property
@@ -173,7 +125,7 @@ def load_settings() -> Settings:
     """
     secrets = os.environ.get("FIREWATCH_SECRETS_DIR")
     if secrets and not os.path.isdir(secrets):
-        raise SettingsError(f"FIREWATCH_SECRETS_DIR is no folder: {secrets}")
+        raise SettingsError(f"FIREWATCH_SECRETS_DIR is no folder: {secrets}.")
     try:
         return Settings(_secrets_dir=secrets)  # type: ignore[call-arg]
     except ValidationError as error:
@@ -184,9 +136,10 @@ def _sentence(error: ValidationError) -> str:
     # Never the value given: it may be a secret.
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"][:1])
-    name = where if where.isupper() else f"FIREWATCH_{where.upper()}"
+    reason = first["msg"].removeprefix("Value error, ")
     if not where:
-        return f"The settings contradict each other: {first['msg']}."
+        return f"The settings contradict each other: {reason}."
+    name = where if where.isupper() else f"FIREWATCH_{where.upper()}"
     if first["type"] == "missing":
         return f"{name} is not set."
-    return f"{name} is wrong: {first['msg'].removeprefix('Value error, ')}."
+    return f"{name} is wrong: {reason}."

@@ -12,7 +12,9 @@ from service.body import Body
 
 TOKEN_BYTES = 32
 # One @, no blanks or control characters, a dot in the domain: the rest only a message can prove.
-EMAIL = r"^[^\s@\x00-\x1f\x7f]{1,64}@[^\s@.\x00-\x1f\x7f]+(\.[^\s@.\x00-\x1f\x7f]+)+$"
+# None of the characters that mean something in a mail header: "a,b@c.example" would be two recipients.
+NOT_IN_EMAIL = r'\s@\x00-\x1f\x7f"(),:;<>\[\\\]'
+EMAIL = rf"^[^{NOT_IN_EMAIL}]{{1,64}}@[^.{NOT_IN_EMAIL}]+(\.[^.{NOT_IN_EMAIL}]+)+$"
 
 
 def _printable(text: str) -> str:

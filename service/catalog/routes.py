@@ -85,7 +85,9 @@ class CatalogRoutes:
 
 def _page_asked_for() -> int:
     text = request.args.get("page", "1")
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= LAST_PAGE:
+    # Too long to be looked at as a number: Python refuses thousands of digits with an error of its own.
+    digits = text.isascii() and text.isdigit() and len(text) <= 9
+    if not digits or not 1 <= int(text) <= LAST_PAGE:
         raise Problem(400, f"page must be a whole number from 1 to {LAST_PAGE}.")
     return int(text)
 
