@@ -196,8 +196,10 @@ class Stack:
         stages = groupby(reversed(self.programs), key=lambda program: program.stage)
         for _, members in stages:
             self._stop_together([program for program in members])
+        pid = self.supervisor_pid()
         self.supervisor.stop_daemon()
-        wait_until(lambda: self.supervisor_pid() is None, READY_SECONDS, "Stopping supervisord")
+        # It removes its pid file a moment before it ends.
+        wait_until(lambda: not survivors.is_there(pid), READY_SECONDS, "Stopping supervisord")
 
     def _stop_together(self, members: list[Program]) -> None:
         states = self.supervisor.states()

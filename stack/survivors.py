@@ -56,6 +56,14 @@ def end(processes: list[psutil.Process], seconds: float) -> None:
     psutil.wait_procs(alive, timeout=5)
 
 
+def is_there(pid: int | None) -> bool:
+    """Whether a process of that id runs; one that only waits to be reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE if pid else False
+    except psutil.NoSuchProcess:
+        return False
+
+
 def memory_bytes(processes: list[psutil.Process]) -> int:
     """Their memory, shared pages split among their users (PSS)."""
     total = 0

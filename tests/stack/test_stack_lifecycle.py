@@ -127,7 +127,8 @@ def test_down_leaves_no_process_and_the_next_start_finds_its_data(stack: LiveSta
     assert pid is not None
     ours = survivors.family(pid)
     stack.down()
-    assert alive(ours) == []
+    left = alive(ours)
     stack.up()
+    assert left == []
     with psycopg.connect(url) as connection:
         connection.execute("DROP TABLE kept")
