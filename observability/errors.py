@@ -34,17 +34,20 @@ def capture(error: BaseException, tags: Mapping[str, str]) -> None:
     """Report ``error`` with the current trace's ids and ``tags`` (bounded values, no data)."""
     if not sentry_sdk.is_initialized():
         return
-    context = trace.get_current_span().get_span_context()
-    ids = {
-        "trace_id": format(context.trace_id, "032x"),
-        "span_id": format(context.span_id, "016x"),
-    }
     with sentry_sdk.new_scope() as scope:
-        scope.set_tag("trace_id", ids["trace_id"])
-        scope.set_context("trace", dict(ids))
+        _name_trace(scope)
         for name, value in tags.items():
             scope.set_tag(name, value)
         scope.capture_exception(error)
+
+
+def _name_trace(scope: sentry_sdk.Scope) -> None:
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:  # ids of zeros would join all such reports to one trace
+        return
+    trace_id, span_id = format(context.trace_id, "032x"), format(context.span_id, "016x")
+    scope.set_tag("trace_id", trace_id)
+    scope.set_context("trace", {"trace_id": trace_id, "span_id": span_id})
 
 
 def close_errors(timeout_seconds: float = 2.0) -> None:

@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -149,6 +150,9 @@ class BackgroundHandler(logging.Handler):
         if self._thread.is_alive():
             self._thread.join(timeout=5)
         self.flush()
+        if self._path is not None:
+            with suppress(OSError):  # a full disk: what it cost was counted when it was written
+                self._stream.close()
         super().close()
 
     def _run(self) -> None:

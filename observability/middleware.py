@@ -69,11 +69,17 @@ class _Body:
     def __init__(self, body: Iterable[bytes], request: _Request) -> None:
         self._body = body
         self._request = request
+        self._error: Exception | None = None
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._body:
-            self._request.bytes_sent += len(chunk)
-            yield chunk
+        try:
+            for chunk in self._body:
+                self._request.bytes_sent += len(chunk)
+                yield chunk
+        except Exception as error:
+            # Whatever status was sent: the customer got half an answer.
+            self._request.status, self._error = 500, error
+            raise
 
     def close(self) -> None:
         try:
@@ -81,7 +87,7 @@ class _Body:
             if close is not None:
                 close()
         finally:
-            self._request.finish(None)
+            self._request.finish(self._error)
 
 
 class _Request:
@@ -133,7 +139,7 @@ class _Request:
             "http.response.status_code": self.status,
             "http.response.body.bytes": self.bytes_sent,
             "http.route": route,
-            "url.path": environ.get("PATH_INFO", ""),
+            "url.path": _path(environ),
             "client.ip": environ.get("REMOTE_ADDR", ""),
             "user_agent.original": environ.get("HTTP_USER_AGENT", "")[:200],
         }
@@ -166,6 +172,12 @@ def _request_id(environ: WSGIEnvironment) -> str:
     return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
+def _path(environ: WSGIEnvironment) -> str:
+    # WSGI hands bytes over as latin-1; they were meant as UTF-8.
+    path = cast(str, environ.get("PATH_INFO", ""))
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
 def _start_span(environ: WSGIEnvironment, tracer: Tracer) -> Span:
     parent = otel_context.Context()
     if "HTTP_TRACEPARENT" in environ:
@@ -173,7 +185,7 @@ def _start_span(environ: WSGIEnvironment, tracer: Tracer) -> Span:
         parent = context_from(environ["HTTP_TRACEPARENT"], state)
     span = tracer.start_span("request", context=parent, kind=SpanKind.SERVER)
     if span.is_recording():
-        span.set_attribute("url.path", environ.get("PATH_INFO", ""))
+        span.set_attribute("url.path", _path(environ))
         span.set_attribute("url.scheme", environ.get("wsgi.url_scheme", ""))
         span.set_attribute("user_agent.original", environ.get("HTTP_USER_AGENT", "")[:200])
     return span

@@ -5,6 +5,7 @@ and a web server that keeps what it is sent. Nothing here needs a server to be r
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
 import logging
 import socket
@@ -140,15 +141,24 @@ class Catcher(ThreadingHTTPServer):
 class _Keep(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        cast(Catcher, self.server).posts.append((self.path, body))
+        plain = _unpacked(body, self.headers.get("Content-Encoding", "identity"))
+        cast(Catcher, self.server).posts.append((self.path, plain))
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the test says what it saw."""
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    # A packed body would hide any secret from the tests that look for one.
+    if encoding == "br":  # so does Sentry where it finds the package
+        return bytes(importlib.import_module("brotli").decompress(body))
+    if encoding == "gzip":
+        return gzip.decompress(body)
+    assert encoding == "identity", encoding
+    return body
 
 
 @contextmanager

@@ -66,7 +66,9 @@ def start(log_file: Path) -> Service:
 
 
 def ask(service: Service, method: str, path: str, **request: Any) -> TestResponse:
-    return Client(service).open(path, base_url="https://shop.example", method=method, **request)
+    return Client(service).open(
+        path, base_url="https://shop.example", method=method, buffered=True, **request
+    )
 
 
 def document_of(service: Service) -> dict[str, Any]:
@@ -125,12 +127,12 @@ def test_readiness_names_what_is_away_and_liveness_does_not_care(service: Servic
 
 def test_plain_http_is_sent_to_https_but_for_probes(service: Service) -> None:
     client = Client(service)
-    moved = client.get("/api/products")
+    moved = client.get("/api/products", buffered=True)
     assert (moved.status_code, moved.headers["Location"]) == (
         301,
         "https://localhost/api/products",
     )
-    assert client.get("/health").status_code == 200
+    assert client.get("/health", buffered=True).status_code == 200
 
 
 def test_every_answer_forbids_what_an_api_does_not_need(service: Service) -> None:
