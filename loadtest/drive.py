@@ -64,7 +64,9 @@ class Generators:
         port = str(self._master.server.port)
         command = [sys.executable, "-m", "loadtest", "generate", "--port", port]
         for _ in range(self._count):
-            self._processes.append(subprocess.Popen(command, cwd=ROOT))
+            # A session of its own, so that its precedence is not given to all that we run.
+            process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+            self._processes.append(process)
         self._await(HELLO, START_SECONDS)
         return self
 
