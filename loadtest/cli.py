@@ -18,7 +18,7 @@ from loadtest.customers import SetUpError, Shop, open_shop, trust
 from loadtest.drive import GeneratorError, Generators
 from loadtest.figures import ServerFigures, summarise
 from loadtest.generator import Generator, go_first
-from loadtest.machine import Watch
+from loadtest.machine import OTHERS, Watch
 from loadtest.profiles import PROFILES, Profile
 from loadtest.prometheus import Prometheus, PrometheusError, Window, server_figures
 from loadtest.report import Report, check_table, write_report
@@ -28,6 +28,8 @@ from stack.errors import StackError
 from stack.layout import HOST, Layout
 
 INVALID = (SetUpError, PrometheusError, GeneratorError, EarlierError, StackError)
+# More of them, and a run says as much about the neighbours as about the service.
+FOREIGN_CORES = 0.1
 
 
 @click.group()
@@ -48,6 +50,7 @@ def generate(host: str, port: int) -> None:
 @click.option("--profile", "name", type=click.Choice(sorted(PROFILES)), default="steady")
 @click.option("--rate", type=click.FloatRange(min=1), help="Requests a second, in all.")
 @click.option("--duration", type=click.FloatRange(min=1), help="Seconds of the timed window.")
+@click.option("--connections", type=click.IntRange(min=1), help="Requests in flight, at most.")
 @click.option("--processes", type=click.IntRange(min=1), help="Generators; by default by rate.")
 @click.option("--base-url", help="The shop; by default this machine's stack.")
 @click.option("--ca", type=click.Path(path_type=Path), help="The CA to trust; the stack's own.")
@@ -62,6 +65,7 @@ def run(
     name: str,
     rate: float | None,
     duration: float | None,
+    connections: int | None,
     processes: int | None,
     base_url: str | None,
     ca: Path | None,
@@ -70,7 +74,7 @@ def run(
     against: Path | None,
 ) -> None:
     """Run a profile. Exits 0 on a pass, 1 on a fail, 2 when the run says nothing (invalid)."""
-    profile = _profile(name, rate, duration)
+    profile = _profile(name, rate, duration, connections)
     try:
         layout = Layout.from_environment()
         shop = (base_url or f"https://{layout.address('edge-https')}").rstrip("/")
@@ -86,12 +90,15 @@ def run(
     sys.exit(report.verdict.outcome)
 
 
-def _profile(name: str, rate: float | None, duration: float | None) -> Profile:
+def _profile(
+    name: str, rate: float | None, duration: float | None, connections: int | None
+) -> Profile:
     profile = PROFILES[name]
     return replace(
         profile,
         rate=rate or profile.rate,
         duration_seconds=duration or profile.duration_seconds,
+        connections=connections or profile.connections,
     )
 
 
@@ -152,6 +159,9 @@ def _server(prometheus: Prometheus | None, start: float) -> ServerFigures | None
 def _say_verdict(report: Report, path: Path) -> None:
     verdict = report.verdict
     click.echo("\n".join(check_table((*verdict.service, *verdict.generator))))
+    foreign = report.machine.programs.get(OTHERS, 0.0)
+    if foreign > FOREIGN_CORES:
+        click.echo(f"noisy: other programs of this machine took {foreign:.2f} cores meanwhile")
     for check in verdict.broken:
         click.echo(f"missed: {check.name}")
     click.echo(f"{verdict.outcome.name}: {path}")

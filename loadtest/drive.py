@@ -15,7 +15,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from loadtest.customers import Shop
-from loadtest.figures import GeneratorFigures, Sample, percentile
+from loadtest.figures import GeneratorFigures, Sample, progress_line
 from loadtest.generator import LEAD_SECONDS
 from loadtest.locustfile import REQUEST_TIMEOUT_SECONDS, Shopper
 from loadtest.messages import (
@@ -26,11 +26,11 @@ from loadtest.messages import (
     READY,
     SEEN,
     Plan,
-    Punctuality,
     Wave,
     unpack,
 )
 from loadtest.profiles import Profile
+from loadtest.punctuality import Punctuality, generator_figures
 from stack.layout import HOST, ROOT
 
 START_SECONDS = 30.0
@@ -64,7 +64,9 @@ class Generators:
         port = str(self._master.server.port)
         command = [sys.executable, "-m", "loadtest", "generate", "--port", port]
         for _ in range(self._count):
-            self._processes.append(subprocess.Popen(command, cwd=ROOT))
+            # A session of its own, so that its precedence is not given to all that we run.
+            process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+            self._processes.append(process)
         self._await(HELLO, START_SECONDS)
         return self
 
@@ -141,21 +143,3 @@ class Generators:
             second += 1
             fresh, seen = self.samples[seen:], len(self.samples)
             self._say(progress_line(second, fresh, sum(bool(s.error) for s in self.samples)))
-
-
-def progress_line(second: int, fresh: list[Sample], errors: int) -> str:
-    """One second's line: answers of this second, and their p95."""
-    p95 = percentile([sample.latency for sample in fresh], 0.95) * 1000
-    return f"{second:4d} s  {len(fresh):5d} req/s  p95 {p95:6.0f} ms  errors so far {errors}"
-
-
-def generator_figures(each: list[Punctuality]) -> GeneratorFigures:
-    """All generators as one: the busiest one's CPU, everyone's late arrivals."""
-    arrivals = sum(one.arrivals for one in each)
-    return GeneratorFigures(
-        processes=len(each),
-        cpu_share=max(one.cpu_share for one in each),
-        late_share=sum(one.late for one in each) / arrivals if arrivals else 1.0,
-        worst_late_seconds=max(one.worst_late_seconds for one in each),
-        found_no_free_user=sum(one.found_no_free_user for one in each),
-    )

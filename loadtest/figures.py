@@ -131,3 +131,9 @@ def per_second(samples: Sequence[Sample]) -> list[Line]:
     for sample in samples:
         seconds.setdefault(int(sample.due), []).append(sample)
     return [_line(str(second), seconds[second]) for second in sorted(seconds)]
+
+
+def progress_line(second: int, fresh: list[Sample], errors: int) -> str:
+    """One second's line: answers of this second, and their p95."""
+    p95 = percentile([sample.latency for sample in fresh], 0.95) * 1000
+    return f"{second:4d} s  {len(fresh):5d} req/s  p95 {p95:6.0f} ms  errors so far {errors}"

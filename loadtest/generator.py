@@ -8,7 +8,7 @@ import os
 import random
 import resource
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from loadtest.addresses import addresses
+from loadtest.counter import Arrival, Counter
 from loadtest.customers import trust
-from loadtest.locustfile import REQUEST_TIMEOUT_SECONDS, Arrival, Counter, Shopper
+from loadtest.locustfile import REQUEST_TIMEOUT_SECONDS, Shopper
 from loadtest.messages import (
     DONE,
     HELLO,
@@ -27,25 +28,17 @@ from loadtest.messages import (
     READY,
     SEEN,
     Plan,
-    Punctuality,
     Wave,
     pack,
 )
 from loadtest.profiles import MIX, Kind
+from loadtest.punctuality import Timing, punctuality
 from loadtest.schedule import Weighted, arrival_times
-from loadtest.targets import TARGETS
 
 UNANSWERED = "unanswered"
 LEAD_SECONDS = 0.2
-PRIORITY = -5
-
-
-@dataclass
-class Timing:
-    """How late arrivals were let in (seconds), and how often no user was free."""
-
-    late: list[float] = field(default_factory=list)
-    no_free_user: int = 0
+PRIORITY = -10
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 class Generator:
@@ -124,22 +117,13 @@ class Generator:
         self._runner.send_message(SEEN, {"samples": pack(samples)})
 
 
-def punctuality(timing: Timing, cpu_share: float) -> Punctuality:
-    """How well the schedule was kept."""
-    return Punctuality(
-        arrivals=len(timing.late),
-        late=sum(delay > TARGETS.generator_late_seconds for delay in timing.late),
-        worst_late_seconds=max(timing.late, default=0.0),
-        found_no_free_user=timing.no_free_user,
-        cpu_share=cpu_share,
-    )
-
-
 def go_first() -> None:
     """Take precedence over what is measured, where the system lets us: on shared cores, a
     generator that waits its turn measures its own waiting."""
-    with contextlib.suppress(PermissionError):
+    with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+        # Where Linux shares the processors out by session first, a session has a niceness too.
+        AUTOGROUP.write_text(str(PRIORITY))
 
 
 def _sleep_until(moment: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import gevent
 import psutil
 
 from stack.layout import Layout
+from stack.secrets import Secrets
+from stack.supervisor import Supervisor
 
-NAME, SUPERVISOR = "SUPERVISOR_PROCESS_NAME", "SUPERVISOR_SERVER_URL"
-GENERATOR, OTHERS = "load generator", "everything else"
+GENERATOR, OTHERS = "load generator", "not of the stack"
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,12 @@ class MachineFigures:
 class Watch:
     """Watches from ``with`` on; ``figures`` tells what was seen when the block is left.
 
-    Tells the stack's programs apart by what supervisord wrote into their environments.
+    supervisord tells which processes are the stack's; where it does not run, there are none.
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._supervisor = f"http://{layout.address('supervisor')}"
+        keys = Secrets.load(layout.state) if (layout.state / "secrets.json").exists() else None
+        self._supervisor = Supervisor(layout, keys.supervisor) if keys else None
         self._busy: list[float] = []
         self.figures = MachineFigures(psutil.cpu_count() or 1)
 
@@ -70,18 +73,16 @@ class Watch:
         for process in [own, *own.children(recursive=True)]:
             found.update(_cpu(process, GENERATOR))
         for process, name in self._supervised():
-            for member in [process, *process.children(recursive=True)]:
-                found.update(_cpu(member, name))
+            found.update(_cpu(process, name))
         return found
 
     def _supervised(self) -> Iterator[tuple[psutil.Process, str]]:
-        for process in psutil.process_iter():
-            try:
-                environment = process.environ()
-            except (psutil.Error, OSError):
-                continue
-            if environment.get(SUPERVISOR) == self._supervisor and NAME in environment:
-                yield process, environment[NAME]
+        states = self._supervisor.states() if self._supervisor else {}
+        for name, state in states.items():
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(state["pid"])
+                yield process, name
+                yield from ((child, name) for child in process.children(recursive=True))
 
 
 def _cpu(process: psutil.Process, name: str) -> dict[int, tuple[str, float]]:

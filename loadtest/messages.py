@@ -53,17 +53,6 @@ class Wave:
     arrivals: Arrivals
 
 
-@dataclass(frozen=True)
-class Punctuality:
-    """How well one generator kept its schedule; CPU in shares of one core, delays in seconds."""
-
-    arrivals: int
-    late: int
-    worst_late_seconds: float
-    found_no_free_user: int
-    cpu_share: float
-
-
 def pack(samples: list[Sample]) -> list[list[Any]]:
     """Samples as plain values."""
     return [[s.name, s.due, s.finished, s.error] for s in samples]

@@ -30,7 +30,10 @@ def plots(
     yield "Latency from the scheduled moment", _svg(lambda axes: _latency(axes, lines, limit))
     yield "How latencies spread", _svg(lambda axes: _spread(axes, samples, limit))
     if machine.busy_share:
-        yield "Processors busy", _svg(lambda axes: _busy(axes, machine))
+        yield (
+            "Processors busy, with all that ran on the machine",
+            _svg(lambda axes: _busy(axes, machine)),
+        )
     if machine.programs:
         yield "Processor time by program", _svg(lambda axes: _programs(axes, machine))
 

@@ -21,11 +21,13 @@ from loadtest.figures import (
     per_second,
 )
 from loadtest.html import as_html
-from loadtest.machine import MachineFigures
+from loadtest.machine import OTHERS, MachineFigures
 from loadtest.plots import plots
 from loadtest.profiles import MIX, NAMES, Profile
 from loadtest.targets import TARGETS
 from loadtest.verdict import Check, Verdict
+
+LEAST_CORES = 0.01
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,14 @@ def _machine_table(machine: MachineFigures, rate: float) -> Iterator[str]:
     if not machine.programs:
         return
     yield from ("", f"## Processor time, of {machine.cores} cores", "")
+    yield (
+        f"{machine.programs.get(OTHERS, 0.0):.2f} cores were taken by what is neither the stack's "
+        "nor the load generators'. Programs under 1 % of a core are left out."
+    )
+    yield ""
     yield "| program | cores | µs a request |"
     yield "|---|---:|---:|"
     for name, cores in machine.programs.items():
+        if cores < LEAST_CORES:
+            continue
         yield f"| {name} | {cores:.3f} | {cores / rate * 1e6 if rate else math.nan:.0f} |"
