@@ -95,13 +95,21 @@ def test_the_order_of_the_lines_does_not_make_another_request(
     assert request_hash(OrderRequest(items=lines)) == request_hash(OrderRequest(items=shuffled))
 
 
-@given(LINES, LINES)
-def test_other_lines_make_another_request(one: list[OrderLine], two: list[OrderLine]) -> None:
-    def as_set(lines: list[OrderLine]) -> set[tuple[int, int]]:
-        return {(line.product_id, line.quantity) for line in lines}
-
-    same = request_hash(OrderRequest(items=one)) == request_hash(OrderRequest(items=two))
-    assert same is (as_set(one) == as_set(two))
+@given(LINES, st.data())
+def test_another_product_or_quantity_on_one_line_makes_another_request(
+    lines: list[OrderLine], data: st.DataObject
+) -> None:
+    place = data.draw(st.integers(0, len(lines) - 1))
+    taken = {line.product_id for line in lines}
+    old = lines[place]
+    changed = data.draw(
+        st.integers(1, MAX_QUANTITY).map(lambda n: (old.product_id, n))
+        | st.integers(1, 200).filter(lambda n: n not in taken).map(lambda n: (n, old.quantity))
+    )
+    new = OrderLine(product_id=changed[0], quantity=changed[1])
+    others = [*lines[:place], new, *lines[place + 1 :]]
+    same = request_hash(OrderRequest(items=lines)) == request_hash(OrderRequest(items=others))
+    assert same is (new == old)
 
 
 @pytest.mark.parametrize(
