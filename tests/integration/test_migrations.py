@@ -67,8 +67,15 @@ def test_two_that_migrate_at_once_do_not_disturb_each_other(
     # Two processes, as on two machines: within one, Alembic cannot.
     command = [sys.executable, "-m", "service.manage", "migrate"]
     env = {**os.environ, **environment({**defaults, "database_url": empty})}
-    both = [subprocess.Popen(command, env=env, cwd=ROOT) for _ in range(2)]
-    assert [each.wait(60) for each in both] == [0, 0]
+    with psycopg.connect(empty) as gate:
+        gate.execute(TAKE_MIGRATION_LOCK)
+        both = [
+            subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        said = [each.stdout.readline() for each in both if each.stdout]
+    assert [each.communicate(timeout=60) and each.returncode for each in both] == [0, 0]
+    assert all("another migration runs" in line for line in said)
     newest = schema.required_revision()
     assert value(empty, "SELECT max(version_num) FROM alembic_version") == newest
 
