@@ -21,7 +21,9 @@ from tests.integration.operator import Operator, environment
 from tests.integration.shop import document, rows, value
 
 # Of service/storage/migrations/env.py, which only Alembic can import.
-MIGRATION_LOCK = 0x4649_5245
+TAKE_MIGRATION_LOCK = f"SELECT pg_advisory_lock({0x4649_5245})".encode()
+# Who would wait for ever gets through after this time, and the test fails instead of hanging.
+PATIENCE = "SET idle_in_transaction_session_timeout = '15s'"
 TABLES = {"accounts", "sessions", "products", "stock", "orders", "order_items", "confirmations"}
 
 
@@ -85,6 +87,7 @@ def test_a_table_in_use_ends_a_migration_with_a_sentence_and_without_a_trace(
 ) -> None:
     operator.run("migrate")
     with psycopg.connect(empty) as customer:
+        customer.execute(PATIENCE)
         customer.execute("LOCK TABLE alembic_version")
         assert operator.run("migrate") == 1
     said = capsys.readouterr()
@@ -99,7 +102,8 @@ def test_a_migration_that_hangs_elsewhere_does_not_hang_this_one(
     operator: Operator, empty: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with psycopg.connect(empty) as elsewhere:
-        elsewhere.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        elsewhere.execute(PATIENCE)
+        elsewhere.execute(TAKE_MIGRATION_LOCK)
         assert operator.run("migrate") == 1
     assert "lock timeout" in capsys.readouterr().err
 
