@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from loadtest.figures import shown
+
 
 class EarlierError(Exception):
     """The earlier report cannot be read; the message says which and why."""
@@ -43,11 +45,7 @@ def comparison(now: dict[str, Any], earlier: dict[str, Any]) -> Iterator[str]:
 
 
 def _row(name: str, unit: str, then: float | None, now: float | None) -> str:
-    return f"| {name} | {_shown(then, unit)} | {_shown(now, unit)} | {_change(then, now)} |"
-
-
-def _shown(value: float | None, unit: str) -> str:
-    return "no data" if value is None else f"{value:.4g} {unit}"
+    return f"| {name} | {shown(then, unit)} | {shown(now, unit)} | {_change(then, now)} |"
 
 
 def _change(then: float | None, now: float | None) -> str:

@@ -137,3 +137,10 @@ def progress_line(second: int, fresh: list[Sample], errors: int) -> str:
     """One second's line: answers of this second, and their p95."""
     p95 = percentile([sample.latency for sample in fresh], 0.95) * 1000
     return f"{second:4d} s  {len(fresh):5d} req/s  p95 {p95:6.0f} ms  errors so far {errors}"
+
+
+def shown(value: float | None, unit: str) -> str:
+    """A figure for people: four digits, never an exponent for what is large."""
+    if value is None or math.isnan(value):
+        return "no data"
+    return f"{value:,.0f} {unit}" if abs(value) >= 1000 else f"{value:.4g} {unit}"

@@ -59,6 +59,7 @@ def _rate(axes: Axes, samples: Sequence[Sample], seconds: float, asked: float) -
     if any(bad):
         axes.step(moments, bad, where="post", color=RED, label="errors")
     axes.axhline(asked, color=GREY, linestyle="--", linewidth=1, label="asked for")
+    axes.set_ylim(bottom=0)
     _finish(axes, "requests/s")
 
 

@@ -19,6 +19,7 @@ from loadtest.figures import (
     Sample,
     ServerFigures,
     per_second,
+    shown,
 )
 from loadtest.html import as_html
 from loadtest.machine import OTHERS, MachineFigures
@@ -28,6 +29,7 @@ from loadtest.targets import TARGETS
 from loadtest.verdict import Check, Verdict
 
 LEAST_CORES = 0.01
+SIGNS = {"<": "<", "<=": "≤", ">=": "≥"}
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,9 @@ def check_table(checks: Sequence[Check]) -> Iterator[str]:
     yield "| check | measured | limit | |"
     yield "|---|---:|---:|---|"
     for check in checks:
-        limit = f"{check.comparison} {check.limit:g} {check.unit}"
+        limit = f"{SIGNS[check.comparison]} {check.limit:g} {check.unit}"
         mark = "ok" if check.passed else "**missed**"
-        yield f"| {check.name} | {_shown(check.value, check.unit)} | {limit} | {mark} |"
-
-
-def _shown(value: float, unit: str) -> str:
-    return "no data" if math.isnan(value) else f"{value:.4g} {unit}"
+        yield f"| {check.name} | {shown(check.value, check.unit)} | {limit} | {mark} |"
 
 
 def _line_table(lines: Sequence[Line]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from loadtest.against import EarlierError, comparison, read_earlier
-from loadtest.figures import Sample, summarise
+from loadtest.figures import Sample, shown, summarise
 from loadtest.machine import OTHERS, MachineFigures
 from loadtest.profiles import Profile
 from loadtest.report import Report, write_report
@@ -161,3 +161,11 @@ def test_a_file_that_is_no_report_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(EarlierError, match=r"report\.json is no report of a load run"):
         read_earlier(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(10_531.4, "10,531 ms"), (999.44, "999.4 ms"), (0.0012, "0.0012 ms"), (None, "no data")],
+)
+def test_a_figure_is_shown_without_exponents(value: float | None, text: str) -> None:
+    assert shown(value, "ms") == text
