@@ -55,8 +55,8 @@ disable_units() {
     done
 }
 
-# Debian's own Python comes first: it is built with profile-guided optimisation, and serves half as
-# many requests again as one that pyenv builds by default.
+# Debian's own Python comes first: it is built with profile-guided optimisation, others in the path
+# may not be.
 find_python() {
     local python
     for python in /usr/bin/python3 "$(command -v python3)"; do
