@@ -14,6 +14,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.jobs.queue import CONFIRMATION
+from stack import readiness
 from stack.layout import ROOT
 from stack.processes import Process, free_ports
 from tests.integration.operator import environment
@@ -66,17 +68,11 @@ class Worker:
             "worker",
             [sys.executable, "-m", "service.jobs"],
             folder / "worker.out",
-            self._answers,
+            readiness.http(self._metrics),
             env={**environment({**settings, **own}), "PYTHONPATH": str(ROOT)},
         )
 
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(self._metrics).is_success
-        except httpx.HTTPError:
-            return False
-
-    def count(self, result: str, task: str = "send_confirmation") -> float:
+    def count(self, result: str, task: str = CONFIRMATION) -> float:
         """How many runs of the task had that result."""
         wanted = {"task": task, "result": result}
         for family in text_string_to_metric_families(httpx.get(self._metrics).text):
@@ -86,8 +82,12 @@ class Worker:
         return 0.0
 
     def lines(self, message: str = "") -> list[dict[str, Any]]:
-        """The log so far: all of it, or the lines of that message."""
+        """The log so far: all of it, or the lines of that message that are not of housekeeping,
+        which runs by the clock."""
         if not self._log.exists():
             return []
         lines = [json.loads(line) for line in self._log.read_text().splitlines()]
-        return [line for line in lines if message in ("", line["message"])]
+        if not message:
+            return lines
+        told = (line for line in lines if line["message"] == message)
+        return [line for line in told if line["firewatch.job.task"] == CONFIRMATION]
