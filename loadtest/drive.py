@@ -127,7 +127,8 @@ class Generators:
     def _await(self, kind: str, seconds: float) -> list[Any]:
         give_up = time.monotonic() + seconds
         while len(self._heard[kind]) < self._count:
-            ended = [process.poll() for process in self._processes if process.poll() is not None]
+            codes = [process.poll() for process in self._processes]
+            ended = [code for code in codes if code is not None]
             if ended:
                 raise GeneratorError(f"A generator process ended with code {ended[0]}.")
             if time.monotonic() > give_up:
@@ -136,10 +137,11 @@ class Generators:
         return self._heard[kind]
 
     def _show_progress(self) -> None:
-        seen, second = 0, 0
+        seen, second, errors = 0, 0, 0
         gevent.sleep(LEAD_SECONDS + LAG_SECONDS)
         while True:
             gevent.sleep(1)
             second += 1
             fresh, seen = self.samples[seen:], len(self.samples)
-            self._say(progress_line(second, fresh, sum(bool(s.error) for s in self.samples)))
+            errors += sum(bool(sample.error) for sample in fresh)
+            self._say(progress_line(second, fresh, errors))

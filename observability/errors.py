@@ -45,7 +45,10 @@ def _name_trace(scope: sentry_sdk.Scope) -> None:
     context = trace.get_current_span().get_span_context()
     if not context.is_valid:  # ids of zeros would join all such reports to one trace
         return
-    trace_id, span_id = format(context.trace_id, "032x"), format(context.span_id, "016x")
+    trace_id, span_id = (
+        trace.format_trace_id(context.trace_id),
+        trace.format_span_id(context.span_id),
+    )
     scope.set_tag("trace_id", trace_id)
     scope.set_context("trace", {"trace_id": trace_id, "span_id": span_id})
 

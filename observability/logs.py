@@ -79,8 +79,8 @@ def _timestamp(seconds: float) -> str:
 def _add_trace(log_data: LogData) -> None:
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
-        log_data["trace.id"] = format(context.trace_id, "032x")
-        log_data["span.id"] = format(context.span_id, "016x")
+        log_data["trace.id"] = trace.format_trace_id(context.trace_id)
+        log_data["span.id"] = trace.format_span_id(context.span_id)
 
 
 def _add_error(log_data: LogData, record: logging.LogRecord) -> None:

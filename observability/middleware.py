@@ -124,7 +124,7 @@ class _Request:
         instruments.http_requests.labels(method, route, self.status).inc()
         duration = instruments.http_duration.labels(method, route)
         if self._span.is_recording():
-            trace_id = format(self._span.get_span_context().trace_id, "032x")
+            trace_id = trace.format_trace_id(self._span.get_span_context().trace_id)
             duration.observe(seconds, {"trace_id": trace_id})
         else:
             duration.observe(seconds)

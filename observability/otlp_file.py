@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, Status
+from opentelemetry.trace import Link, SpanContext, Status, format_span_id, format_trace_id
 from opentelemetry.util.types import Attributes
 
 # Span.flags of the OTLP specification, beside the W3C trace flags in the lowest byte.
@@ -81,17 +81,16 @@ def _span(span: ReadableSpan) -> dict[str, Any]:
     context, parent = span.context, span.parent
     assert context is not None
     encoded: dict[str, Any] = {
-        "traceId": format(context.trace_id, "032x"),
-        "spanId": format(context.span_id, "016x"),
+        **_ids(context),
         "name": span.name,
         "kind": span.kind.value + 1,  # OTLP counts from 1: 0 says that no kind was given
         "startTimeUnixNano": str(span.start_time),
         "endTimeUnixNano": str(span.end_time),
         "status": _status(span.status),
-        "flags": HAS_IS_REMOTE | (IS_REMOTE if parent is not None and parent.is_remote else 0),
+        "flags": _flags(parent),
     }
     if parent is not None:
-        encoded["parentSpanId"] = format(parent.span_id, "016x")
+        encoded["parentSpanId"] = format_span_id(parent.span_id)
     if context.trace_state:
         encoded["traceState"] = context.trace_state.to_header()
     if span.attributes:
@@ -118,13 +117,19 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def _link(link: Link) -> dict[str, Any]:
-    flags = HAS_IS_REMOTE | (IS_REMOTE if link.context.is_remote else 0)
-    encoded = {
-        "traceId": format(link.context.trace_id, "032x"),
-        "spanId": format(link.context.span_id, "016x"),
-        "flags": flags,
-    }
+    encoded = {**_ids(link.context), "flags": _flags(link.context)}
     return {**encoded, **_with_attributes(link.attributes)}
+
+
+def _ids(context: SpanContext) -> dict[str, Any]:
+    return {
+        "traceId": format_trace_id(context.trace_id),
+        "spanId": format_span_id(context.span_id),
+    }
+
+
+def _flags(context: SpanContext | None) -> int:
+    return HAS_IS_REMOTE | (IS_REMOTE if context is not None and context.is_remote else 0)
 
 
 def _with_attributes(attributes: Attributes) -> dict[str, Any]:

@@ -90,12 +90,12 @@ class Cache:
     def get(self, cache: str, key: str) -> bytes | None:
         """The value of ``key``, or None; counted as hit, miss or error of ``cache``."""
         try:
-            value = self.call("get", lambda redis: redis.get(_key(cache, key)))
+            value = self._look(cache, key)
         except CacheAway:
             self._instruments.cache_requests.labels(cache, "error").inc()
             return None
         self._instruments.cache_requests.labels(cache, "hit" if value else "miss").inc()
-        return cast("bytes | None", value)
+        return value
 
     def put(self, cache: str, key: str, value: bytes, ttl_seconds: float) -> None:
         """Keep ``value`` for about ``ttl_seconds`` (spread by a tenth: no herd at one moment)."""
@@ -160,7 +160,7 @@ class Cache:
     def _peek(self, cache: str, key: str) -> bytes | None:
         """``get``, not counted: the customer's look-up was counted already."""
         try:
-            return cast("bytes | None", self.call("get", lambda redis: redis.get(_key(cache, key))))
+            return self._look(cache, key)
         except CacheAway:
             return None
 
@@ -169,12 +169,15 @@ class Cache:
         while time.monotonic() < give_up:
             time.sleep(0.01)
             try:
-                value = self.call("get", lambda redis: redis.get(_key(cache, key)))
+                value = self._look(cache, key)
             except CacheAway:
                 return None
             if value is not None:
-                return cast(bytes, value)
+                return value
         return None
+
+    def _look(self, cache: str, key: str) -> bytes | None:
+        return cast("bytes | None", self.call("get", lambda redis: redis.get(_key(cache, key))))
 
 
 def _key(cache: str, key: str) -> str:

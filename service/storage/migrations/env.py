@@ -7,6 +7,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 # Any constant: it only has to be the same for everyone who migrates this database.
 MIGRATION_LOCK = 0x4649_5245
+SHORT_WAITS = text("SET lock_timeout = '2s'")
 
 
 def run() -> None:
@@ -18,9 +19,9 @@ def run() -> None:
     migrating = create_engine(url, poolclass=NullPool)
     with locking.connect() as guard, migrating.connect() as connection:
         # Here too: a migration that hangs elsewhere must not hang all that come after it.
-        guard.execute(text("SET lock_timeout = '2s'"))
+        guard.execute(SHORT_WAITS)
         guard.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
-        connection.execute(text("SET lock_timeout = '2s'"))
+        connection.execute(SHORT_WAITS)
         connection.commit()
         context.configure(connection=connection, transaction_per_migration=True)
         with context.begin_transaction():
