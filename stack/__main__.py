@@ -12,10 +12,8 @@ from rich.table import Table
 from stack.configs import check_configs
 from stack.errors import StackError
 from stack.layout import Layout
-from stack.operate import Stack
-from stack.readiness import prometheus_targets
-
-NOT_RUNNING = "The stack does not run; `make stack` starts it."
+from stack.operate import NOT_RUNNING, Stack
+from stack.readiness import prometheus_targets, target_problems
 
 
 @click.group(help=__doc__)
@@ -71,7 +69,7 @@ def _show_targets(layout: Layout) -> bool:
     for each in targets:
         state = f"DOWN: {each.problem}" if each.problem else "up"
         click.echo(f"{each.job:14}{each.instance:20}{state}")
-    return bool(targets) and not any(each.problem for each in targets)
+    return not target_problems(targets)
 
 
 @main.command()

@@ -18,7 +18,7 @@ from stack.layout import BIN, PORTS, ROOT, Layout
 from stack.observers import exporters, observers
 from stack.processes import run, tail, wait_until
 from stack.programs import SERVICE, STORES, Program, edge, service, service_environment, stores
-from stack.readiness import prometheus_targets
+from stack.readiness import prometheus_targets, target_problems
 from stack.render import render_all
 from stack.secrets import Secrets
 from stack.supervisor import Supervisor, digest
@@ -26,6 +26,7 @@ from stack.tls import ensure_certificate
 
 READY_SECONDS = 60
 TARGETS_SECONDS = 60
+NOT_RUNNING = "The stack does not run; `make stack` starts it."
 Say = Callable[[str], None]
 
 
@@ -67,13 +68,9 @@ class Stack:
     def problems(self) -> list[str]:
         """What is not well now, one sentence each; none when all is well."""
         if self.supervisor_pid() is None:
-            return ["The stack does not run; `make stack` starts it."]
+            return [NOT_RUNNING]
         parts = [f"{p.name} is not ready." for p in self.programs if not self.is_well(p)]
-        targets = prometheus_targets(self.layout)
-        if not targets:
-            return [*parts, "Prometheus tells of no target."]
-        down = (each for each in targets if each.problem)
-        return [*parts, *(f"Target {t.job} {t.instance} is down: {t.problem}" for t in down)]
+        return [*parts, *target_problems(prometheus_targets(self.layout))]
 
     def up(self) -> None:
         """Start what is not running, in order; ready when every Prometheus target is up."""
@@ -197,9 +194,10 @@ class Stack:
         for _, members in stages:
             self._stop_together([program for program in members])
         pid = self.supervisor_pid()
+        leader = survivors.family(pid)[:1] if pid else []
         self.supervisor.stop_daemon()
         # It removes its pid file a moment before it ends.
-        wait_until(lambda: not survivors.is_there(pid), READY_SECONDS, "Stopping supervisord")
+        wait_until(lambda: not survivors.alive(leader), READY_SECONDS, "Stopping supervisord")
 
     def _stop_together(self, members: list[Program]) -> None:
         states = self.supervisor.states()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -53,6 +53,13 @@ def prometheus_targets(layout: Layout) -> list[Target]:
     except (httpx.HTTPError, KeyError, ValueError):
         return []
     return sorted((_target(each) for each in found), key=lambda each: (each.job, each.instance))
+
+
+def target_problems(targets: Sequence[Target]) -> list[str]:
+    """What is not well with them, one sentence each; to have none is not well either."""
+    if not targets:
+        return ["Prometheus tells of no target."]
+    return [f"Target {t.job} {t.instance} is down: {t.problem}" for t in targets if t.problem]
 
 
 def _target(found: dict[str, object]) -> Target:

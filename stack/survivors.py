@@ -56,12 +56,15 @@ def end(processes: list[psutil.Process], seconds: float) -> None:
     psutil.wait_procs(alive, timeout=5)
 
 
-def is_there(pid: int | None) -> bool:
-    """Whether a process of that id runs; one that only waits to be reaped does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE if pid else False
-    except psutil.NoSuchProcess:
-        return False
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; one that only waits for its parent to notice its end does not."""
+    return [each for each in processes if _runs(each)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def memory_bytes(processes: list[psutil.Process]) -> int:
@@ -85,7 +88,7 @@ def _belongs(process: psutil.Process, leader: int, since: float) -> bool:
     with contextlib.suppress(psutil.Error, ProcessLookupError):
         return (
             process.pid != leader
-            and process.status() != psutil.STATUS_ZOMBIE
+            and _runs(process)
             and os.getsid(process.pid) == leader
             and process.create_time() >= since
         )

@@ -14,13 +14,14 @@ from typing import Any, Self
 
 import httpx
 
-from stack.checks import check_ports, find
-from stack.errors import StackError
-from stack.layout import BIN, PORTS, REPLICAS, ROOT, Layout
+from stack import readiness
+from stack.checks import find
+from stack.layout import BIN, REPLICAS, ROOT, Layout
 from stack.processes import Process, answers, running
 from stack.render import render_all
 from stack.tls import ensure_certificate
 from tests.integration.operator import environment
+from tests.offsets import free_offset
 
 
 class Edge:
@@ -28,7 +29,7 @@ class Edge:
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         folder.mkdir()
-        self.layout = Layout(folder, _free_offset())
+        self.layout = Layout(folder, free_offset())
         self.layout.make_folders()
         ensure_certificate(self.layout.state / "tls")
         render_all(self.layout)
@@ -50,7 +51,7 @@ class Edge:
             name,
             [str(BIN / "gunicorn"), *config, "service.wsgi:app"],
             self.layout.logs / f"{name}.out",
-            lambda: _is_well(ready),
+            readiness.http(ready),
             env={**environment({**settings, **own}), "PYTHONPATH": str(ROOT)},
         )
 
@@ -83,23 +84,6 @@ def running_edge(folder: Path, settings: dict[str, Any]) -> Iterator[Edge]:
     edge = Edge(folder, settings)
     with running(*edge.replicas, edge.nginx):
         yield edge
-
-
-def _is_well(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).is_success
-    except httpx.HTTPError:
-        return False
-
-
-def _free_offset() -> int:
-    for offset in range(20_000, 40_000, 100):
-        try:
-            check_ports(Layout(ROOT, offset), PORTS)
-        except StackError:
-            continue
-        return offset
-    raise StackError("No offset from 20000 to 40000 leaves all ports free.")
 
 
 class RudeReplica:

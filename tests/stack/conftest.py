@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from stack.layout import ROOT, Layout
+from tests.stack.customer import shopper
 from tests.stack.live import LiveStack
 
 OFFSET = 10_000
@@ -26,3 +28,10 @@ def stack() -> Iterator[LiveStack]:
     finally:
         made.down()
         made.remove()
+
+
+@pytest.fixture
+def shop(stack: LiveStack) -> Iterator[httpx.Client]:
+    """A customer from an address of its own."""
+    with shopper(stack) as client:
+        yield client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from stack import postgres, readiness
 from stack.layout import REPLICAS
 from stack.operate import Stack
 from stack.processes import wait_until
@@ -18,6 +19,10 @@ class LiveStack(Stack):
     def base_url(self) -> str:
         """The edge, as a customer calls it."""
         return f"https://localhost:{self.layout.port('edge-https')}"
+
+    def database_url(self, server: str = "postgres-primary") -> str:
+        """The service's own way into that server."""
+        return postgres.url(self.layout.port(server), "firewatch", self.keys.firewatch)
 
     def pid(self, name: str) -> int:
         """The program's process id; 0 while it does not run."""
@@ -36,7 +41,7 @@ class LiveStack(Stack):
     def all_replicas_ready(self) -> bool:
         """Whether each replica can serve all that it serves."""
         urls = (f"http://{self.layout.address(name)}/health/ready" for name in REPLICAS)
-        return all(httpx.get(url).status_code == 200 for url in urls)
+        return all(readiness.http(url)() for url in urls)
 
     def await_well(self, name: str) -> None:
         (program,) = (each for each in self.programs if each.name == name)

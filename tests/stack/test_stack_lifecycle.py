@@ -15,18 +15,11 @@ import psycopg
 import pytest
 
 from stack import postgres, survivors
-from stack.checks import check_ports
 from stack.errors import StackError
-from stack.layout import PORTS, ROOT, Layout
+from stack.layout import ROOT, Layout
 from stack.processes import wait_until
+from tests.offsets import free_offset
 from tests.stack.live import LiveStack
-
-
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run; one that only waits for its parent to notice its end does not."""
-    return [
-        each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE
-    ]
 
 
 def test_status_exits_0_and_names_every_program(stack: LiveStack) -> None:
@@ -56,9 +49,7 @@ def test_a_killed_program_is_started_again(stack: LiveStack, name: str) -> None:
 
 def test_the_replica_has_what_the_primary_was_told(stack: LiveStack) -> None:
     def connect(server: str) -> psycopg.Connection[tuple[object, ...]]:
-        return psycopg.connect(
-            postgres.url(stack.layout.port(server), "firewatch", stack.keys.firewatch)
-        )
+        return psycopg.connect(stack.database_url(server))
 
     with connect("postgres-primary") as primary:
         primary.execute("CREATE TABLE IF NOT EXISTS told (word text)")
@@ -90,17 +81,8 @@ def test_nothing_listens_beyond_this_machine(stack: LiveStack) -> None:
     assert listening == {"127.0.0.1"}
 
 
-def all_ports_are_free(offset: int) -> bool:
-    try:
-        check_ports(Layout(ROOT, offset), PORTS)
-    except StackError:
-        return False
-    return True
-
-
 def test_a_taken_port_is_named_with_what_wanted_it(tmp_path: Path) -> None:
-    offset = next(each for each in range(20_000, 40_000, 100) if all_ports_are_free(each))
-    other = LiveStack(Layout(tmp_path, offset), print)
+    other = LiveStack(Layout(tmp_path, free_offset()), print)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", other.layout.port("redis")))
         taken.listen()
@@ -116,18 +98,18 @@ def test_after_the_supervisor_was_killed_a_start_finds_and_replaces_all(stack: L
     os.kill(pid, signal.SIGKILL)
     stack.up()
     assert stack.problems() == []
-    assert alive(left) == []
+    assert survivors.alive(left) == []
 
 
 def test_down_leaves_no_process_and_the_next_start_finds_its_data(stack: LiveStack) -> None:
-    url = postgres.url(stack.layout.port("postgres-primary"), "firewatch", stack.keys.firewatch)
+    url = stack.database_url()
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE kept (word text)")
     pid = stack.supervisor_pid()
     assert pid is not None
     ours = survivors.family(pid)
     stack.down()
-    left = alive(ours)
+    left = survivors.alive(ours)
     stack.up()
     assert left == []
     with psycopg.connect(url) as connection:

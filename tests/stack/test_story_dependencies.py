@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from stack.processes import wait_until
-from tests.stack.customer import place, shopper, sign_in
+from tests.stack.customer import place, sign_in
 from tests.stack.live import LiveStack
 from tests.stack.traffic import Outcome, reading
 
 RATE = 100
 AWAY_SECONDS = 6
-
-
-@pytest.fixture
-def shop(stack: LiveStack) -> Iterator[httpx.Client]:
-    with shopper(stack) as client:
-        yield client
 
 
 def read_without(stack: LiveStack, part: str) -> Outcome:

@@ -14,9 +14,8 @@ import httpx
 import psycopg
 import pytest
 
-from stack import postgres
 from stack.processes import wait_until
-from tests.stack.customer import place, shopper, sign_in, some_address
+from tests.stack.customer import place, sign_in, some_address
 from tests.stack.live import LiveStack
 
 CUSTOMERS, LAST = 200, 50
@@ -29,15 +28,8 @@ STOCK = "SELECT available FROM stock WHERE product_id = %s"
 
 
 @pytest.fixture
-def shop(stack: LiveStack) -> Iterator[httpx.Client]:
-    with shopper(stack) as client:
-        yield client
-
-
-@pytest.fixture
 def primary(stack: LiveStack) -> Iterator[psycopg.Connection[Any]]:
-    url = postgres.url(stack.layout.port("postgres-primary"), "firewatch", stack.keys.firewatch)
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(stack.database_url(), autocommit=True) as connection:
         yield connection
 
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import mailbox
 import uuid
-from collections.abc import Iterator
 
 import httpx
-import pytest
 
 from stack.processes import wait_until
-from tests.stack.customer import place, shopper, sign_in
+from tests.stack.customer import place, sign_in
 from tests.stack.live import LiveStack
-
-
-@pytest.fixture
-def shop(stack: LiveStack) -> Iterator[httpx.Client]:
-    with shopper(stack) as client:
-        yield client
 
 
 def test_all_is_well_and_every_target_is_up(stack: LiveStack) -> None:
