@@ -8,7 +8,6 @@ import gzip
 import importlib
 import json
 import logging
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,13 +41,6 @@ def settings(**changes: Any) -> Settings:
     """Settings that are right, with ``changes``."""
     values: dict[str, Any] = {**NEEDED, **changes}
     return Settings(**values)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class FakeRedis:

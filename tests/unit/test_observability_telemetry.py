@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from observability.telemetry import Telemetry, TelemetryOptions
-from tests.unit.service_support import free_port
+from stack.processes import free_ports
 
 OPTIONS = TelemetryOptions(
     service="firewatch-web",
@@ -36,7 +36,7 @@ def options(tmp_path: Path) -> TelemetryOptions:
         OPTIONS,
         log_file=str(tmp_path / "log"),
         trace_file=str(tmp_path / "traces"),
-        metrics_address=("127.0.0.1", free_port()),
+        metrics_address=("127.0.0.1", free_ports(1)[0]),
     )
 
 

@@ -18,7 +18,8 @@ from observability.telemetry import Telemetry
 from service.app import Service
 from service.storage.cache import Cache
 from service.storage.postgres import Database
-from tests.unit.service_support import free_port, settings
+from stack.processes import free_ports
+from tests.unit.service_support import settings
 
 SIGNED_IN = {"Authorization": "Bearer none"}
 ACCOUNT = {"email": "ann@shop.example", "password": "long-enough-1", "address": "1 Hill Road"}
@@ -54,7 +55,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def start(log_file: Path) -> Service:
-    port = free_port()
+    (port,) = free_ports(1)
     return Service(
         settings(
             log_file=str(log_file),

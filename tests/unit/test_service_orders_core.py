@@ -38,6 +38,13 @@ def offers_for(basket: OrderRequest, price_cents: int = 250) -> dict[int, Offer]
     return {line.product_id: Offer(price_cents, "EUR", line.quantity) for line in basket.items}
 
 
+def refusal(basket: OrderRequest, offers: dict[int, Offer]) -> tuple[str, list[int]]:
+    """Why the basket is refused, and for which products; it must be."""
+    with pytest.raises(Refused) as refused:
+        priced(basket, offers)
+    return refused.value.reason, refused.value.product_ids
+
+
 @given(BASKETS, st.integers(0, 10**6))
 def test_a_basket_that_the_stock_just_covers_is_priced_line_by_line(
     basket: OrderRequest, price_cents: int
@@ -57,12 +64,7 @@ def test_one_piece_too_few_refuses_the_order_and_names_the_product(
     short = data.draw(st.sampled_from(basket.items))
     offers = offers_for(basket)
     offers[short.product_id] = Offer(250, "EUR", short.quantity - 1)
-    with pytest.raises(Refused) as refused:
-        priced(basket, offers)
-    assert (refused.value.reason, refused.value.product_ids) == (
-        "out_of_stock",
-        [short.product_id],
-    )
+    assert refusal(basket, offers) == ("out_of_stock", [short.product_id])
 
 
 @given(BASKETS, st.data())
@@ -72,12 +74,7 @@ def test_a_product_that_does_not_exist_refuses_the_order(
     missing = data.draw(st.sampled_from(basket.items))
     offers = offers_for(basket)
     del offers[missing.product_id]
-    with pytest.raises(Refused) as refused:
-        priced(basket, offers)
-    assert (refused.value.reason, refused.value.product_ids) == (
-        "unknown_product",
-        [missing.product_id],
-    )
+    assert refusal(basket, offers) == ("unknown_product", [missing.product_id])
 
 
 def test_two_currencies_in_one_order_are_refused() -> None:
